@@ -1,0 +1,86 @@
+"""A tenant, its entitlement, its lockbox and its settings. The tenant's own people alone change the last two."""
+
+from shared.events.values import Data, Decider, Person, Settings, Vote
+
+
+class TenantRegistered(Data):
+    tenant: str
+    name: str
+    entitled: bool
+    settings: Settings
+    settings_version: int
+
+
+class EntitlementChanged(Data):
+    tenant: str
+    entitled: bool
+
+
+class LockboxEnabled(Data):
+    tenant: str
+    by: Decider
+    settings_version: int
+
+
+class LockboxDisabled(Data):
+    tenant: str
+    by: Decider
+    settings_version: int
+
+
+class TenantSettingsChanged(Data):
+    """`changes` names each changed field with what it was and is; `settings` is the whole as it is now."""
+
+    tenant: str
+    by: Decider
+    settings_version: int
+    settings: Settings
+    changes: dict[str, "Change"]
+
+
+class Change(Data):
+    """A field's value before and after; of a list, what was added and removed."""
+
+    before: object = None
+    after: object = None
+    added: list[object] = []
+    removed: list[object] = []
+
+
+class ChangeProposed(Data):
+    """A change that weakens protection waits for votes."""
+
+    tenant: str
+    change_id: str
+    kind: str
+    changes: dict[str, Change]
+    by: Decider
+    approvals_required: int
+
+
+class ChangeVoted(Data):
+    tenant: str
+    change_id: str
+    vote: Vote
+    by: Decider
+    outcome: str | None = None
+
+
+class IssuerAdded(Data):
+    tenant: str
+    issuer_id: str
+    issuer: str
+    audience: str
+    algorithm: str
+    mapping: dict[str, str]
+    by: Person
+
+
+class IssuerRemoved(Data):
+    tenant: str
+    issuer_id: str
+    issuer: str
+    by: Person
+
+
+TenantSettingsChanged.model_rebuild()
