@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from shared.events import access, actions, log, members, requests, tenants
 from shared.events.values import Data
 
+DataClass = type[Data]
+
 SERVICES = ("request_api", "approval", "notifier", "audit", "expiry")
 
 
@@ -16,7 +18,7 @@ class Kind:
     """
 
     type: str
-    data: type[Data]
+    data: DataClass
     owner: str
     adds: bool = False
 

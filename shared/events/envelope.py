@@ -24,7 +24,9 @@ class EventTooLarge(ValueError):
     """An event would exceed MAX_EVENT_BYTES. `field` is the largest field of its data."""
 
     def __init__(self, field: str, size: int) -> None:
-        super().__init__(f"{field} makes the record {size} bytes long; at most {MAX_EVENT_BYTES} are allowed. Shorten it.")
+        super().__init__(
+            f"{field} makes the record {size} bytes long; at most {MAX_EVENT_BYTES} are allowed. Shorten it."
+        )
         self.field = field
         self.size = size
 
@@ -92,7 +94,7 @@ class Event:
     raw: bytes
 
     @cached_property
-    def data(self) -> Any:  # noqa: ANN401 - the class depends on the type; a handler names it
+    def data(self) -> Any:
         """The data as its class of the catalogue."""
         return CATALOGUE[self.type].data.model_validate(self.payload)
 
