@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.events import access, requests
+from shared.events import access, requests, values
 from shared.events.envelope import Event
 from shared.events.values import EndedBy, Engineer, Reason, Resource, Stage
 
@@ -207,7 +207,7 @@ def _decided(
     stage: Stage, decision: Literal["approved", "denied"], at: str | None
 ) -> Callable[[RequestState, Event], dict[str, Any]]:
     def change(state: RequestState, event: Event) -> dict[str, Any]:
-        said: requests.Decision = event.data
+        said: values.Decision = event.data
         by = None if said.approver is None else Who(email=said.approver.email, name=said.approver.name)
         seen = DecisionView(
             stage=stage,
