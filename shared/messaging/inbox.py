@@ -68,7 +68,7 @@ class Inbox:
                 raise
             done = await self._apply_alone(items)
         if done:
-            self._applied(done)
+            self.took_effect(done)
 
     async def _apply_together(self, items: Sequence[Event | Control | Quarantined]) -> list[Event]:
         async with transaction(self._pool) as connection:
@@ -120,17 +120,28 @@ class Inbox:
         for event in events:
             if event.subject in blocked:
                 await _park(connection, event, "dead_letter")
-            elif await self.handle(connection, event) is Outcome.NOT_YET:
-                await _park(connection, event, "state")
-                waiting.add(event.subject)
             else:
-                done.append(event)
-                if event.subject in waiting:
-                    done += await self._retry_parked(connection, event.subject)
+                took_effect = await self.apply_one(connection, event, waiting=event.subject in waiting)
+                if not took_effect:
+                    waiting.add(event.subject)
+                done += took_effect
         return done
 
-    async def handle(self, connection: Connection, event: Event) -> Outcome | None:
-        """Have the service's handler apply one event."""
+    async def apply_one(self, connection: Connection, event: Event, *, waiting: bool = True) -> list[Event]:
+        """Apply one event, and then what of its subject waited for it; park it where its own state is missing.
+
+        `waiting` is false where nothing of the subject is known to wait. Returns the events that took effect.
+        """
+        if await self._handle(connection, event) is Outcome.NOT_YET:
+            await _park(connection, event, "state")
+            return []
+        return [event, *(await self._retry_parked(connection, event.subject) if waiting else [])]
+
+    def took_effect(self, events: Sequence[Event]) -> None:
+        """Tell the service, after the commit."""
+        self._applied(events)
+
+    async def _handle(self, connection: Connection, event: Event) -> Outcome | None:
         return await self._handlers[event.type](connection, event)
 
     async def _retry_parked(self, connection: Connection, subject: str) -> list[Event]:
@@ -145,7 +156,7 @@ class Inbox:
             )
             for row in rows:
                 event = read(row["body"])
-                if await self.handle(connection, event) is Outcome.NOT_YET:
+                if await self._handle(connection, event) is Outcome.NOT_YET:
                     continue
                 await connection.execute("DELETE FROM parked WHERE position = $1", row["position"])
                 done.append(event)
