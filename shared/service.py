@@ -13,7 +13,7 @@ from shared.database.faults import TRANSIENT
 from shared.database.pool import Pool, open_pool, transaction
 from shared.events.envelope import Event
 from shared.messaging.broker import BROKER_FAULTS, make_broker
-from shared.messaging.inbox import Handler, Inbox
+from shared.messaging.inbox import Handler, Inbox, Lock
 from shared.messaging.intake import Apply, Intake
 from shared.messaging.relay import Relay
 from shared.messaging.topology import queue_name
@@ -83,17 +83,18 @@ async def running(
     pool_size: int = 10,
     handlers: Mapping[str, Handler] | None = None,
     applied: Callable[[Sequence[Event]], None] = lambda _: None,
+    lock: Lock | None = None,
     make_apply: Callable[[Pool], Apply] | None = None,
 ) -> AsyncIterator[Service]:
     """Run a service's messaging for the length of the block: its relay and its intake, with either way of applying.
 
-    `handlers` go through the inbox; `make_apply` gives a service its own way instead. At the end everything stops without an
-    acknowledgement of what is not durable.
+    `handlers` go through the inbox (`applied` and `lock` are its); `make_apply` gives a service its own way instead. At the
+    end everything stops without an acknowledgement of what is not durable.
     """
     pool = await _first_pool(database_url, name, pool_size)
     sending = make_broker(amqp_url, service=name, purpose="relay")
     receiving = make_broker(amqp_url, service=name, purpose="intake")
-    inbox = Inbox(pool, name, handlers, applied=applied) if handlers is not None else None
+    inbox = Inbox(pool, name, handlers, applied=applied, lock=lock) if handlers is not None else None
     if make_apply is not None:
         apply = make_apply(pool)
     elif inbox is not None:

@@ -31,6 +31,7 @@ class Outcome(Enum):
 
 
 Handler = Callable[[Connection, Event], Awaitable[Outcome | None]]
+Lock = Callable[[Connection, Sequence[Event]], Awaitable[None]]
 
 # A batch holds it shared, a replay alone: so no event slips behind a dead letter while that is being replayed.
 REPLAY_LOCK = 7310003
@@ -41,7 +42,9 @@ class Inbox:
 
     A handler works on the connection of the batch's transaction. It raises a transient fault to have the batch tried again
     later, anything else when the event cannot be applied; it answers Outcome.NOT_YET when an earlier event of the same subject
-    is missing. `applied` is called with the events that took effect, after the commit.
+    is missing. `applied` is called with the events that took effect, after the commit. `lock` takes the rows that a batch's
+    new events will change, in subject order, before the first is applied: in order of arrival, a batch and a command that
+    holds several rows (or a tenant's counter) could wait for each other.
     """
 
     def __init__(
@@ -51,12 +54,14 @@ class Inbox:
         handlers: Mapping[str, Handler],
         *,
         applied: Callable[[Sequence[Event]], None] = lambda _: None,
+        lock: Lock | None = None,
     ) -> None:
         self._pool = pool
         self._consumes = CONSUMES[service]
         self._listens_to = LISTENS_TO.get(service, frozenset())
         self._handlers = handlers
         self._applied = applied
+        self._lock = lock
 
     async def apply(self, deliveries: Sequence[Delivery]) -> None:
         """Make a batch's effects durable. Raises only what is transient, and then nothing has changed."""
@@ -74,6 +79,8 @@ class Inbox:
         async with transaction(self._pool) as connection:
             await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", REPLAY_LOCK)
             events = await self._new_events(connection, items)
+            if events and self._lock is not None:
+                await self._lock(connection, events)
             done = await self.apply_in_order(connection, events)
             for item in items:
                 if isinstance(item, Control):
@@ -114,11 +121,11 @@ class Inbox:
                UNION SELECT subject, waits_for FROM parked WHERE subject = ANY($1)""",
             subjects,
         )
-        blocked = {row["subject"] for row in rows if row["what"] != "state"}
+        held_up = {row["subject"] for row in rows if row["what"] != "state"}
         waiting = {row["subject"] for row in rows if row["what"] == "state"}
         done: list[Event] = []
         for event in events:
-            if event.subject in blocked:
+            if event.subject in held_up:
                 await _park(connection, event, "dead_letter")
             else:
                 took_effect = await self.apply_one(connection, event, waiting=event.subject in waiting)
@@ -191,14 +198,19 @@ async def bury(connection: Connection, event: Event, error: Exception) -> None:
     log.error("event_dead", event_id=event.id, type=event.type, subject=event.subject, error=repr(error))
 
 
-async def is_blocked(connection: Connection, subjects: Sequence[str]) -> bool:
-    """Say whether a dead letter, or what waits behind one, leaves the state of one of these subjects in doubt."""
-    blocked: bool = await connection.fetchval(
-        """SELECT EXISTS (SELECT 1 FROM dead_letters WHERE subject = ANY($1) AND replayed_at IS NULL)
-               OR EXISTS (SELECT 1 FROM parked WHERE subject = ANY($1) AND waits_for = 'dead_letter')""",
+async def blocked(connection: Connection, subjects: Sequence[str]) -> frozenset[str]:
+    """Return those of the subjects whose state a dead letter, or what waits behind one, leaves in doubt."""
+    rows = await connection.fetch(
+        """SELECT subject FROM dead_letters WHERE subject = ANY($1) AND replayed_at IS NULL
+           UNION SELECT subject FROM parked WHERE subject = ANY($1) AND waits_for = 'dead_letter'""",
         list(subjects),
     )
-    return blocked
+    return frozenset(row["subject"] for row in rows)
+
+
+async def is_blocked(connection: Connection, subjects: Sequence[str]) -> bool:
+    """Say whether a dead letter, or what waits behind one, leaves the state of one of these subjects in doubt."""
+    return bool(await blocked(connection, subjects))
 
 
 async def _park(connection: Connection, event: Event, waits_for: str) -> None:
