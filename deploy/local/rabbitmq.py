@@ -60,9 +60,7 @@ class RabbitMQ:
         program = await find_program(self._folder, self._say, self._root)
         account = _account(program)
         self._home = home = self._make_home(program, account)
-        if self._epmd is None or not self._epmd.running:
-            self._ports["epmd"] = self._folder.port("epmd")
-        for name in ("amqp", "management", "distribution"):
+        for name in self._ports:
             self._ports[name] = self._folder.port(name)
         inside = home if program.root is None else Path("/") / home.relative_to(program.root)
         self._write_files(home, inside, account)

@@ -27,6 +27,7 @@ class DataFolder:
         path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         self.path = path.resolve()
         self._lock: int | None = None
+        self._ports: dict[str, int] = {}
 
     def lock(self) -> None:
         """Hold the folder until this process ends; raise InUseError where another one does."""
@@ -51,7 +52,7 @@ class DataFolder:
         kept = self._kept()
         if name not in kept:
             kept[name] = make()
-            write_private(self.path / "kept.json", json.dumps(kept, indent=1))
+            self._keep(kept)
         return kept[name]
 
     def secret(self, name: str) -> str:
@@ -59,12 +60,22 @@ class DataFolder:
         return value
 
     def port(self, name: str) -> int:
-        """Give the port kept under this name, or a new one where there is none or somebody else took it."""
-        port: int = self.once(f"{name}_port", free_port)
-        if not is_free(port):
-            port = free_port()
-            write_private(self.path / "kept.json", json.dumps(self._kept() | {f"{name}_port": port}, indent=1))
-        return port
+        """Give the port kept under this name, or a new one where there is none or somebody else took it.
+
+        Within one run it never changes, for others were told of it.
+        """
+        if name not in self._ports:
+            port: int = self.once(f"{name}_port", free_port)
+            if not is_free(port):
+                port = free_port()
+                self._keep(self._kept() | {f"{name}_port": port})
+            self._ports[name] = port
+        return self._ports[name]
+
+    def log_origin(self) -> str:
+        """Give the name of this system's log, independent of addresses, chosen at the first start."""
+        origin: str = self.once("log_origin", lambda: f"lockbox.local/{secrets.token_hex(4)}")
+        return origin
 
     def log(self, name: str) -> Path:
         return self.path / "logs" / f"{name}.log"
@@ -81,6 +92,9 @@ class DataFolder:
 
     def write_state(self, state: Mapping[str, Any]) -> None:
         write_private(self.path / "state.json", json.dumps(state, indent=1) + "\n")
+
+    def _keep(self, kept: dict[str, Any]) -> None:
+        write_private(self.path / "kept.json", json.dumps(kept, indent=1) + "\n")
 
     def _kept(self) -> dict[str, Any]:
         try:

@@ -1,0 +1,5 @@
+"""`python -m lockbox.cli` is `lockbox`."""
+
+from lockbox.cli import main
+
+main()

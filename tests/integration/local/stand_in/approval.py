@@ -1,0 +1,3 @@
+from tests.integration.local.stand_in import serve
+
+serve()
