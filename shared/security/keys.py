@@ -34,11 +34,13 @@ def load_key(path: Path) -> OKPKey:
     Raises BadKey.
     """
     try:
-        if path.stat().st_mode & _OPEN_TO_OTHERS:
-            raise BadKey(f"{path} can be read by others: chmod 600 {path}")
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        mode, content = path.stat().st_mode, path.read_bytes()
     except OSError as error:
         raise BadKey(f"{path} cannot be read: {error.strerror}") from None
+    if mode & _OPEN_TO_OTHERS:
+        raise BadKey(f"{path} can be read by others: chmod 600 {path}")
+    try:
+        key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError):
         raise BadKey(f"{path} holds no unencrypted PEM key: openssl genpkey -algorithm ed25519 -out {path}") from None
     if not isinstance(key, Ed25519PrivateKey):

@@ -29,11 +29,15 @@ _LATEST: Final = 253_402_300_799  # The year 9999.
 
 
 class InvalidToken(Exception):
-    """A token that is not accepted. `code` says why, for logs and tests; callers learn only the remedy."""
+    """A token that is not accepted. `code` says why, for logs and tests; callers learn only the remedy.
 
-    def __init__(self, code: str) -> None:
+    `claims` is what the token says where it was valid once (`expired`): whose refusal it is can be put on the record.
+    """
+
+    def __init__(self, code: str, claims: object = None) -> None:
         super().__init__(code)
         self.code = code
+        self.claims = claims
 
     @property
     def remedy(self) -> str:
@@ -261,7 +265,7 @@ class TokenVerifier(Generic[Claims]):
             expires_at, claims = known
             if self._clock() >= expires_at:
                 del self._accepted[digest]
-                raise InvalidToken("expired")
+                raise InvalidToken("expired", claims)
             self._accepted.move_to_end(digest)
             return claims
         expires_at, claims = await self._judge(token)
@@ -294,7 +298,7 @@ class TokenVerifier(Generic[Claims]):
         now = self._clock()
         expires_at = _instant(claims, "exp")
         if now >= expires_at:
-            raise InvalidToken("expired")
+            raise InvalidToken("expired", self._read(claims))
         if "nbf" in claims and now < _instant(claims, "nbf"):
             raise InvalidToken("not_yet_valid")
         return expires_at, self._read(claims)

@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SecretStr,
     WithJsonSchema,
 )
 
@@ -307,7 +308,8 @@ def parse_email(text: str) -> str:
     ASCII only, without `/` and `%`, since it also stands in addresses. Raises ValueError, in words for its sender.
     """
     lowered = text.lower()
-    if len(lowered) > EMAIL_CHARACTERS or _EMAIL.fullmatch(lowered) is None:
+    # Some letters outside ASCII have an ASCII one as their lower case: the Kelvin sign is no k.
+    if not text.isascii() or len(lowered) > EMAIL_CHARACTERS or _EMAIL.fullmatch(lowered) is None:
         raise ValueError(f"must be an e-mail address like dpo@contoso.example, at most {EMAIL_CHARACTERS} characters")
     return lowered
 
@@ -326,7 +328,7 @@ _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-
 def parse_id(text: str) -> str:
     """Check an id, a UUID of version 7, and give it in lower case. Raises ValueError, in words for its sender."""
     lowered = text.lower()
-    if not lowered.isascii() or _UUID7.fullmatch(lowered) is None:
+    if not text.isascii() or _UUID7.fullmatch(lowered) is None:
         raise ValueError("must be an id as this service gave it, like 0193f2a0-0000-7000-8000-000000000000")
     return lowered
 
@@ -335,16 +337,15 @@ EventId = Annotated[str, AfterValidator(parse_id), WithJsonSchema({"type": "stri
 """The id of a request, grant, action, member, client or event: a UUIDv7, as text in lower case."""
 
 NewPassword = Annotated[
-    str,
-    AfterValidator(whole_text),
-    Field(min_length=12, max_length=256, repr=False),
+    SecretStr,
+    Field(min_length=12, max_length=256),
     WithJsonSchema({"type": "string", "format": "password", "minLength": 12, "maxLength": 256}),
 ]
 """A password that is being set: 12 to 256 characters, of any kind (NIST SP 800-63B, 5.1.1.2)."""
 
 GivenPassword = Annotated[
-    str,
-    Field(min_length=1, max_length=256, repr=False),
+    SecretStr,
+    Field(min_length=1, max_length=256),
     WithJsonSchema({"type": "string", "format": "password", "maxLength": 256}),
 ]
 """A password with which somebody signs in; the rules for new ones may have changed since it was set."""
