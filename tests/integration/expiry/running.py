@@ -10,7 +10,7 @@ from shared.service import Service
 from shared.settings import Settings
 from tests.servers import Broker
 
-SECRET = "an internal secret of the tests, long enough"
+SECRET = "the-internal-secret-of-the-tests-alone"
 
 
 @asynccontextmanager
