@@ -325,8 +325,11 @@ def _toml() -> dict[str, Any]:
 
 
 def _meant(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f": did you mean {near[0]}?" if near else ": remove it (docs/reference/settings.md lists them all)"
+    # The prefix that all names share would make any two of them look alike.
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], 1)
+    if not near:
+        return ": remove it (docs/reference/settings.md lists them all)"
+    return f": did you mean {PREFIX if name.startswith(PREFIX) else ''}{near[0]}?"
 
 
 def check_names() -> None:
