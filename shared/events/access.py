@@ -6,6 +6,8 @@ from shared.events.values import Person, RequestFacts, Resource
 
 
 class GrantFacts(RequestFacts):
+    """What every event about a grant names."""
+
     grant_id: str
 
 

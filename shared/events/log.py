@@ -24,6 +24,8 @@ class LogRead(Data):
 
 
 class LogExported(Data):
+    """Somebody took a copy of a part of the log."""
+
     reader: str
     email: str | None = None
     query: str
@@ -31,11 +33,15 @@ class LogExported(Data):
 
 
 class LogErased(Data):
+    """The tenant had one event's bytes erased; its hash stays."""
+
     event_id: str
     reason: str
 
 
 class LogPruned(Data):
+    """The bytes of old events were dropped by the published retention; their hashes stay."""
+
     until: datetime
     first_index: int
     last_index: int
@@ -51,6 +57,8 @@ class MessageQuarantined(Data):
 
 
 class GapDetected(Data):
+    """Numbers of a source are missing in a tenant's log, for longer than a minute."""
+
     source: str
     tenant: str
     first_missing: int
@@ -58,6 +66,8 @@ class GapDetected(Data):
 
 
 class GapClosed(Data):
+    """The missing numbers have arrived."""
+
     source: str
     tenant: str
     first_missing: int
@@ -65,6 +75,8 @@ class GapClosed(Data):
 
 
 class SequenceConflict(Data):
+    """Two different events claim the same number of a source."""
+
     source: str
     tenant: str
     sequence: int
@@ -73,12 +85,16 @@ class SequenceConflict(Data):
 
 
 class SinkBehind(Data):
+    """A push sink has fallen behind."""
+
     sink: str
     position: int
     behind: int
 
 
 class SinkRecovered(Data):
+    """A push sink has caught up."""
+
     sink: str
     position: int
 
@@ -94,6 +110,8 @@ class NotificationDelivered(Data):
 
 
 class NotificationFailed(Data):
+    """A message for `recipient` was given up, for `reason`."""
+
     notification_id: str
     request_id: str | None
     about: str

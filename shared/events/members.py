@@ -18,20 +18,26 @@ class MemberFacts(Data):
 
 
 class MemberAdded(MemberFacts):
+    """Somebody became a member of a realm."""
+
     employer: str | None = None
     job_title: str | None = None
     country: str | None = None
 
 
 class MemberRemoved(MemberFacts):
-    pass
+    """Somebody is no longer a member; his sessions and roles ended with it."""
 
 
 class RoleAssigned(MemberFacts):
+    """A member was given a role."""
+
     role: str
 
 
 class RoleRemoved(MemberFacts):
+    """A member lost a role."""
+
     role: str
 
 
@@ -40,12 +46,16 @@ class PasswordReset(MemberFacts):
 
 
 class FactorAdded(MemberFacts):
+    """A second factor was registered; of a passkey with its public key."""
+
     factor_id: str
     kind: Literal["totp", "passkey"]
     public_key: str | None = None
 
 
 class FactorRemoved(MemberFacts):
+    """A second factor was removed."""
+
     factor_id: str
 
 
@@ -74,6 +84,8 @@ class ClientCreated(Data):
 
 
 class ClientRevoked(Data):
+    """A machine's credential ended."""
+
     realm: str
     client_id: str
     name: str

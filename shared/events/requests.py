@@ -102,6 +102,8 @@ class ReminderDue(RequestFacts):
 
 
 class SourceCount(Data):
+    """How many events one source has in the log for a request, and the last of its numbers."""
+
     events: int
     last_sequence: int
 

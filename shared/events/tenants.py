@@ -4,6 +4,8 @@ from shared.events.values import Data, Decider, Person, Settings, Vote
 
 
 class TenantRegistered(Data):
+    """A customer was registered, with its entitlement and its first settings."""
+
     tenant: str
     name: str
     entitled: bool
@@ -12,17 +14,23 @@ class TenantRegistered(Data):
 
 
 class EntitlementChanged(Data):
+    """The right to switch the lockbox on was given or taken. Losing it switches nothing off."""
+
     tenant: str
     entitled: bool
 
 
 class LockboxEnabled(Data):
+    """From now on access needs the customer's decision."""
+
     tenant: str
     by: Decider
     settings_version: int
 
 
 class LockboxDisabled(Data):
+    """From now on the manager's approval suffices; what was waiting still waits."""
+
     tenant: str
     by: Decider
     settings_version: int
@@ -59,6 +67,8 @@ class ChangeProposed(Data):
 
 
 class ChangeVoted(Data):
+    """Somebody voted on a proposed change; `outcome` says what the vote brought about, where it did."""
+
     tenant: str
     change_id: str
     vote: Vote
@@ -67,6 +77,8 @@ class ChangeVoted(Data):
 
 
 class IssuerAdded(Data):
+    """The tenant trusts an OIDC issuer, and maps its groups to roles."""
+
     tenant: str
     issuer_id: str
     issuer: str
@@ -77,6 +89,8 @@ class IssuerAdded(Data):
 
 
 class IssuerRemoved(Data):
+    """The tenant no longer trusts an OIDC issuer."""
+
     tenant: str
     issuer_id: str
     issuer: str

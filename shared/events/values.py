@@ -41,6 +41,8 @@ class Decider(Person):
 
 
 class Reason(Data):
+    """Why access is needed: a category of the contract and the engineer's own words."""
+
     category: Category
     detail: str
 

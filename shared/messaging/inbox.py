@@ -86,7 +86,7 @@ class Inbox:
                 if isinstance(item, Control):
                     await _keep_freshness(connection, item)
                 elif isinstance(item, Quarantined):
-                    await _quarantine(connection, item)
+                    await quarantine(connection, item)
         return done
 
     async def _apply_alone(self, items: Sequence[Event | Control | Quarantined]) -> list[Event]:
@@ -233,7 +233,8 @@ async def _keep_freshness(connection: Connection, control: Control) -> None:
     )
 
 
-async def _quarantine(connection: Connection, item: Quarantined) -> None:
+async def quarantine(connection: Connection, item: Quarantined) -> None:
+    """Keep a message that cannot be attributed, and say so."""
     delivery = item.delivery
     await connection.execute(
         """INSERT INTO quarantine (reason, user_id, routing_key, headers, digest, body)

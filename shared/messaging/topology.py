@@ -85,6 +85,48 @@ def url_with(url: str, *, user: str, password: str, virtual_host: str) -> str:
     return urlunsplit((parts.scheme, netloc, f"/{quote(virtual_host, safe='')}", parts.query, ""))
 
 
+def definitions() -> dict[str, Any]:
+    """Return the whole as a RabbitMQ (4.x) definitions file, for those who set their broker up themselves.
+
+    The users stand there without a password, and so cannot log in before an administrator has given each one.
+    """
+    host = {"vhost": VIRTUAL_HOST}
+    arguments = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": -1}
+    exchange = {**host, "durable": True, "auto_delete": False, "internal": False, "arguments": {}}
+    may = {service: rights(service) for service in SERVICES}
+    return {
+        "vhosts": [{"name": VIRTUAL_HOST}],
+        "users": [{"name": service, "password_hash": "", "tags": []} for service in SERVICES],
+        "permissions": [
+            {"user": name, **host, "configure": one.configure, "write": one.write, "read": one.read}
+            for name, one in may.items()
+        ],
+        "topic_permissions": [
+            {"user": name, **host, "exchange": EXCHANGE, "write": one.types, "read": "^$"} for name, one in may.items()
+        ],
+        "exchanges": [
+            {"name": EXCHANGE, "type": "topic", **exchange},
+            {"name": hash_exchange(), "type": "fanout", **exchange},
+        ],
+        "queues": [
+            {"name": queue_name(service), **host, "durable": True, "auto_delete": False, "arguments": arguments}
+            for service in SERVICES
+        ],
+        "bindings": [
+            {
+                **host,
+                "source": EXCHANGE,
+                "destination": queue_name(service),
+                "destination_type": "queue",
+                "routing_key": key,
+                "arguments": {},
+            }
+            for service in SERVICES
+            for key in routing_keys(service)
+        ],
+    }
+
+
 async def provision_broker(
     amqp_url: str, management_url: str, passwords: dict[str, str], *, virtual_host: str = VIRTUAL_HOST
 ) -> dict[str, str]:
