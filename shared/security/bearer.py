@@ -4,14 +4,17 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from fastapi import Request
 from fastapi.openapi.models import HTTPBearer as BearerScheme
 from fastapi.security.base import SecurityBase
 from pydantic import SecretStr
 
+from shared.security.tokens import Grant, Session, TokenVerifier
 from shared.web.problems import unauthorized
+
+Claims = TypeVar("Claims")
 
 # RFC 6750, 2.1.
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,4096}=*)", re.IGNORECASE)
@@ -31,9 +34,34 @@ def read_bearer(request: Request) -> str:
     return found[1]
 
 
-class _Bearer(SecurityBase):
-    """`read_bearer` as a dependency that the API's document knows about."""
+class Caller(SecurityBase, Generic[Claims]):
+    """Dependency: who calls, by a token that was verified: `session: Annotated[Session, Security(caller)]`.
 
+    One dependency and not a chain of them, for it stands before every call. `verifier` gives the verifier once the
+    service has started. It raises Problem 401, and KeysUnavailable (503).
+    """
+
+    def __init__(self, verifier: Callable[[], TokenVerifier[Claims]], name: str, description: str) -> None:
+        self.model = BearerScheme(description=description)
+        self.scheme_name = name
+        self._verifier = verifier
+
+    async def __call__(self, request: Request) -> Claims:
+        """Verify the call's token."""
+        return await self._verifier().verify(read_bearer(request))
+
+
+def session_caller(verifier: Callable[[], TokenVerifier[Session]]) -> Caller[Session]:
+    """Make the dependency of routes for people and clients who have signed in."""
+    return Caller(verifier, "session", "The access_token of POST /v1/sessions.")
+
+
+def grant_caller(verifier: Callable[[], TokenVerifier[Grant]]) -> Caller[Grant]:
+    """Make the dependency of routes for an engineer under a grant."""
+    return Caller(verifier, "grant", "The token of POST /v1/requests/{id}/token.")
+
+
+class _Bearer(SecurityBase):
     def __init__(self, name: str, description: str) -> None:
         self.model = BearerScheme(description=description)
         self.scheme_name = name
@@ -43,9 +71,7 @@ class _Bearer(SecurityBase):
 
 
 bearer_token: Final = _Bearer("session", "The access_token of POST /v1/sessions.")
-"""Dependency: the session's token. `token: Annotated[str, Security(bearer_token)]`."""
-grant_token: Final = _Bearer("grant", "The token of POST /v1/requests/{id}/token.")
-"""Dependency: the grant's token."""
+"""Dependency: a session's token, not yet verified. `token: Annotated[str, Security(bearer_token)]`."""
 
 
 def internal_caller(secret: SecretStr) -> Callable[[Request], Awaitable[None]]:

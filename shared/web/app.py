@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from shared.settings import Settings
 from shared.web import problems
-from shared.web.bodies import Route
+from shared.web.bodies import Route, Router
 from shared.web.edge import Edge
 from shared.web.health import Check, health_routes
 
@@ -49,17 +49,15 @@ def make_app(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
     app.state.settings = settings
-    for router in routers:
+    for router in (*routers, health_routes(checks if checks is not None else {}), _document_routes(app)):
         for route in router.routes:
             if isinstance(route, APIRoute) and not isinstance(route, Route):
                 raise TypeError(f"{route.path} reads its body unchecked: make its router with shared.web.bodies.Router")
-        app.include_router(router)
-    app.include_router(health_routes(checks if checks is not None else {}))
-    app.include_router(_document_routes(app))
+        # Not `include_router`: that matches each call twice, and a router of ours brings all that its routes need.
+        app.router.routes.extend(router.routes)
     problems.install(app)
     app.add_middleware(Edge)
     return app
@@ -101,8 +99,8 @@ def _document_refusals(path: str, operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(answers.items()))
 
 
-def _document_routes(app: FastAPI) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
+def _document_routes(app: FastAPI) -> Router:
+    router = Router(include_in_schema=False)
 
     @router.get("/openapi.json")
     async def document() -> Response:

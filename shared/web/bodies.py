@@ -165,4 +165,4 @@ class Router(APIRouter):
     """The router on which a service declares its routes; `make_app` takes no other."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(route_class=Route, **options)
+        super().__init__(route_class=Route, generate_unique_id_function=lambda route: route.name, **options)

@@ -210,11 +210,16 @@ def _decoded(text: str) -> Iterator[str]:
     """Give the text as it stands and as every further percent-decoding would see it."""
     for _ in range(_DECODINGS):
         yield text
+        if "%" not in text:
+            return
         decoded = unquote(text)
         if decoded == text:
             return
         text = decoded
     raise ValueError("must not be percent-encoded more than once: write the characters themselves")
+
+
+_within_resource_bytes = within_bytes(RESOURCE_BYTES)
 
 
 def parse_resource(text: str) -> str:
@@ -227,7 +232,8 @@ def parse_resource(text: str) -> str:
     whole_text(text)
     if len(text) > RESOURCE_BYTES:
         raise ValueError(f"must have at most {RESOURCE_BYTES} bytes in UTF-8")
-    text = within_bytes(RESOURCE_BYTES)(unicodedata.normalize("NFC", text))
+    if not text.isascii():
+        text = _within_resource_bytes(unicodedata.normalize("NFC", text))
     slashes = text.count("/")
     for form in _decoded(text):
         segments = form.split("/")
@@ -239,7 +245,8 @@ def parse_resource(text: str) -> str:
             raise ValueError("must not contain an encoded slash: a segment has no slash in its name")
         if "\\" in form:
             raise ValueError("must not contain a backslash: segments are separated by /")
-        if any(unicodedata.category(character) in _UNSEEN for character in form):
+        seen = form.isascii() and form.isprintable()
+        if not seen and any(unicodedata.category(character) in _UNSEEN for character in form):
             raise ValueError("must not contain control characters or characters that are not seen")
         if any(segment != segment.strip() for segment in segments):
             raise ValueError("must not begin or end a segment with a space")

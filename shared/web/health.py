@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from shared.observability.metrics import CONTENT_TYPE, exposition
 from shared.web.answers import answer
+from shared.web.bodies import Router
 
 CHECK_SECONDS: Final = 3.0
 OK: Final = "ok"
@@ -37,9 +38,9 @@ async def outcomes(checks: Mapping[str, Check]) -> dict[str, str]:
     return dict(zip(names, results, strict=True))
 
 
-def health_routes(checks: Mapping[str, Check]) -> APIRouter:
+def health_routes(checks: Mapping[str, Check]) -> Router:
     """Make `/healthz`, `/readyz` and `/metrics`. `checks` may be filled later, by the app's lifespan."""
-    router = APIRouter(tags=["operation"])
+    router = Router(tags=["operation"])
 
     @router.get("/healthz", summary="Whether the process lives")
     async def healthz() -> Response:

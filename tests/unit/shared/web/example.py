@@ -9,7 +9,8 @@ import httpx
 from fastapi import FastAPI, Request, Security
 from pydantic import Field, SecretStr
 
-from shared.security.bearer import bearer_token, internal_caller
+from shared.security.bearer import bearer_token, internal_caller, session_caller
+from shared.security.tokens import Session, TokenVerifier
 from shared.settings import Settings
 from shared.web.answers import answer
 from shared.web.app import make_app
@@ -93,6 +94,14 @@ async def internal() -> Any:
 
 
 FAULTS: dict[str, Exception] = {}
+
+
+VERIFIERS: dict[str, TokenVerifier[Session]] = {}
+
+
+@router.get("/v1/me")
+async def me(session: Annotated[Session, Security(session_caller(lambda: VERIFIERS["session"]))]) -> Any:
+    return answer({"email": session.email, "realm": session.realm})
 
 
 @router.get("/fault/{name}")

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.events.envelope import EventTooLarge
-from shared.security.tokens import InvalidToken, KeysUnavailable
-from tests.unit.shared.web.example import FAULTS, ID, SECRET, calling, example_app
+from shared.security.keys import LocalJwks, signing_key
+from shared.security.tokens import InvalidToken, KeysUnavailable, issue_session, session_verifier
+from tests.unit.shared.web.example import FAULTS, ID, SECRET, VERIFIERS, calling, example_app
 
 GOOD: dict[str, Any] = {
     "tenant": "contoso",
@@ -236,6 +239,21 @@ async def test_two_authorizations_are_none(client: httpx.AsyncClient) -> None:
 
 async def test_a_missing_token_is_said_before_what_is_wrong_with_the_fields(client: httpx.AsyncClient) -> None:
     problem(await client.post(f"/v1/requests/{ID}/approve", json={"what": 1}), 401, "not_authenticated")
+
+
+async def test_a_session_is_known_by_its_verified_token(client: httpx.AsyncClient) -> None:
+    key = signing_key(Ed25519PrivateKey.generate())
+    VERIFIERS["session"] = session_verifier(LocalJwks([key]), "lockbox-approval")
+    facts = {"subject": "1", "realm": "contoso", "email": "dpo@contoso.example", "session_id": "2"}
+    now = datetime.now(UTC)
+    token = issue_session(key, **facts, now=now, lifetime=timedelta(hours=1))
+    old = issue_session(key, **facts, now=now - timedelta(hours=2), lifetime=timedelta(hours=1))
+    response = await client.get("/v1/me", headers={"authorization": f"Bearer {token}"})
+    assert response.json() == {"email": "dpo@contoso.example", "realm": "contoso"}
+    expired = problem(await client.get("/v1/me", headers={"authorization": f"Bearer {old}"}), 401, "token_invalid")
+    assert "expired" in expired["detail"]
+    problem(await client.get("/v1/me", headers={"authorization": f"Bearer {token}x"}), 401, "token_invalid")
+    problem(await client.get("/v1/me"), 401, "not_authenticated")
 
 
 async def test_internal_addresses_are_for_the_services_alone(client: httpx.AsyncClient) -> None:
