@@ -1,0 +1,1 @@
+"""What approval answers to HTTP calls: one file for each subject."""

@@ -1,0 +1,105 @@
+"""The service approval, wired: its parts, its routes, its tasks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from services.approval import own_decisions
+from services.approval.api import decisions, front, me, requests, sessions
+from services.approval.api import settings as tenant_settings
+from services.approval.demo import demo_check
+from services.approval.handlers import HANDLERS
+from services.approval.parts import SERVICE, Parts
+from services.approval.store import sessions as stored_sessions
+from shared.database.faults import TRANSIENT
+from shared.database.pool import Pool, transaction
+from shared.messaging.inbox import Inbox
+from shared.security.keys import LocalJwks, load_key
+from shared.security.passwords import warm_up
+from shared.security.tokens import session_verifier
+from shared.service import Service, running
+from shared.settings import Settings
+from shared.web import idempotency
+from shared.web.app import make_app
+from shared.web.dead_letters import dead_letter_routes
+from shared.web.health import Check
+from shared.web.idempotency import BodyDigest
+
+AUDIENCE = "lockbox-approval"
+HOUSEKEEPING_SECONDS = 600.0
+
+log = structlog.get_logger(__name__)
+
+
+def build(settings: Settings) -> FastAPI:
+    """Make the app. What it stands on is opened in its lifespan."""
+    checks: dict[str, Check] = {}
+    runs: list[Service] = []
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        assert settings.token_key_file is not None, "load_settings sees to it"
+        key = load_key(settings.token_key_file)
+        await warm_up()
+        wake = asyncio.Event()
+        async with running(
+            SERVICE,
+            database_url=settings.database_url.get_secret_value(),
+            amqp_url=settings.amqp_url.get_secret_value(),
+            pool_size=settings.database_pool,
+            handlers=HANDLERS,
+            applied=lambda _: wake.set(),
+        ) as service:
+            app.state.parts = Parts(
+                pool=service.pool,
+                settings=settings,
+                signing=key,
+                verifier=session_verifier(LocalJwks([key]), AUDIENCE),
+                digest=BodyDigest(settings.internal_secret),
+            )
+            runs.append(service)
+            service.run(own_decisions.keep_deciding(service.pool, wake), name="own-decisions")
+            service.run(_housekeeping(service.pool), name="approval-housekeeping")
+            checks.update(service.checks())
+            if settings.demo:
+                checks["demo"] = demo_check(service.pool)
+            yield
+
+    def service() -> Service:
+        return runs[-1]
+
+    def inbox() -> Inbox:
+        found = service().inbox
+        assert found is not None, "this service applies what it hears through the inbox"
+        return found
+
+    return make_app(
+        SERVICE,
+        settings,
+        title="Lockbox: approval",
+        routers=[
+            sessions.router,
+            me.router,
+            requests.router,
+            decisions.router,
+            tenant_settings.router,
+            front.router,
+            dead_letter_routes(settings.internal_secret, service, inbox),
+        ],
+        lifespan=lifespan,
+        checks=checks,
+    )
+
+
+async def _housekeeping(pool: Pool) -> None:
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        try:
+            async with transaction(pool) as connection:
+                await idempotency.prune(connection)
+                await stored_sessions.prune(connection)
+        except TRANSIENT as error:
+            log.warning("housekeeping_postponed", error=repr(error))

@@ -1,0 +1,36 @@
+"""What the routes of a running service stand on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import Request
+from joserfc.jwk import OKPKey
+
+from shared.database.pool import Pool
+from shared.security.tokens import Session, TokenVerifier
+from shared.settings import Settings
+from shared.web.idempotency import BodyDigest
+
+SERVICE = "approval"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`signing` signs sessions, `verifier` accepts them; `digest` compares the bodies of repeated calls."""
+
+    pool: Pool
+    settings: Settings
+    signing: OKPKey
+    verifier: TokenVerifier[Session]
+    digest: BodyDigest
+
+    @property
+    def offered(self) -> Mapping[str, frozenset[str]]:
+        """The provider's catalogue: each covered service with the parts that it excludes."""
+        return {service.id: frozenset(service.excludes) for service in self.settings.catalogue}
+
+
+def parts_of(request: Request) -> Parts:
+    """Dependency: the parts, which are there once the lifespan has begun."""
+    parts: Parts = request.app.state.parts
+    return parts
