@@ -4,20 +4,19 @@
 """
 
 import difflib
-import json
 import os
 import sys
 import tomllib
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.setting_kinds import address, json_list, long_secret, lower_case, networks, origin
 from shared.web.fields import Duration, Operation, format_duration
 from shared.web.wording import in_words
 
@@ -33,63 +32,6 @@ _TESTS: Final = "tests"
 
 class SettingsError(ValueError):
     """A setting is wrong, unknown or missing. The message is one line that names it and the remedy."""
-
-
-def _address(*schemes: str) -> AfterValidator:
-    expected = " or ".join(f"{scheme}://" for scheme in schemes)
-
-    def check(value: Any) -> Any:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        try:
-            parts = urlsplit(text)
-            _ = parts.port
-        except ValueError:
-            raise ValueError(f"must be an address with a valid host and port, beginning with {expected}") from None
-        if parts.scheme not in schemes or not (parts.netloc or parts.query):
-            raise ValueError(f"must be an address beginning with {expected}")
-        return value if isinstance(value, SecretStr) else text.rstrip("/")
-
-    return AfterValidator(check)
-
-
-def _networks(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    networks = []
-    for part in filter(None, (part.strip() for part in value.split(","))):
-        try:
-            networks.append(ip_network(part))
-        except ValueError:
-            raise ValueError(f"must be networks such as 10.1.0.0/16,fd00::/8: {part} is none") from None
-    return tuple(networks)
-
-
-def _list(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError('must be a JSON list like [{"id": "mail", "name": "Mail", "excludes": []}]') from None
-
-
-def _origin(text: str) -> str:
-    # https://c2sp.org/signed-note: a key name has no spaces and no plus; c2sp.org/tlog-checkpoint: a schema-less URL.
-    if not text.isascii() or not text.isprintable() or any(c in text for c in " +?#") or "://" in text:
-        raise ValueError("must be a name like lockbox.example.com/log: no scheme, space, plus, ? or #")
-    if text.strip("/") != text or len(text) > 128:  # noqa: PLR2004 - It stands in every checkpoint and key.
-        raise ValueError("must have at most 128 characters, and no slash at its ends")
-    return text
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < 32:  # noqa: PLR2004 - 128 bits in hexadecimal.
-        raise ValueError("must have at least 32 characters: openssl rand -hex 32")
-    return value
 
 
 def _from(meaning: str, *readers: str, **options: Any) -> Any:
@@ -116,7 +58,8 @@ CATALOGUE: Final = (
     ),
 )
 
-HttpAddress = Annotated[str, _address("http", "https")]
+
+HttpAddress = Annotated[str, address("http", "https")]
 
 
 class Settings(BaseSettings):
@@ -131,21 +74,21 @@ class Settings(BaseSettings):
         validate_default=False,
     )
 
-    database_url: Annotated[SecretStr, _address("postgresql", "postgres")] = _from(
+    database_url: Annotated[SecretStr, address("postgresql", "postgres")] = _from(
         "The service's own database and login role, `postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE`. For `lockbox up`: an "
         "administrator's address, in place of the embedded PostgreSQL.",
         _ALL,
         _UP,
     )
     database_pool: int = _from("Connections to the database at most.", _ALL, default=10, ge=2, le=500)
-    amqp_url: Annotated[SecretStr, _address("amqp", "amqps")] = _from(
+    amqp_url: Annotated[SecretStr, address("amqp", "amqps")] = _from(
         "RabbitMQ, with the service's own user and virtual host, `amqp://USER:PASSWORD@HOST:PORT/lockbox`. For "
         "`lockbox up` and the tests: an administrator's address, in place of a private node.",
         _ALL,
         _UP,
         _TESTS,
     )
-    amqp_management_url: Annotated[SecretStr, _address("http", "https")] | None = _from(
+    amqp_management_url: Annotated[SecretStr, address("http", "https")] | None = _from(
         "RabbitMQ's management address with an administrator's name and password; goes with `LOCKBOX_AMQP_URL`. Users, "
         "virtual hosts and rights are made through it.",
         _UP,
@@ -184,19 +127,19 @@ class Settings(BaseSettings):
         "approval",
         default=None,
     )
-    internal_secret: Annotated[SecretStr, AfterValidator(_secret)] = _from(
+    internal_secret: Annotated[SecretStr, AfterValidator(long_secret)] = _from(
         "The credential of calls between services, the same for all five; at least 32 characters.", _ALL
     )
     session_lifetime: Duration = _from(
         "How long a session's token is valid.", "approval", default=timedelta(hours=1), le=timedelta(hours=12)
     )
-    smtp_url: Annotated[str, _address("smtp", "smtps")] = _from(
+    smtp_url: Annotated[str, address("smtp", "smtps")] = _from(
         "The mail server, `smtp://HOST:PORT` or, for TLS from the first byte, `smtps://HOST:PORT`.",
         "notifier",
         "approval",
         default="smtp://127.0.0.1:25",
     )
-    smtp_starttls: Annotated[Literal["auto", "required", "off"], BeforeValidator(_lower)] = _from(
+    smtp_starttls: Annotated[Literal["auto", "required", "off"], BeforeValidator(lower_case)] = _from(
         "Whether mail is sent under STARTTLS: `auto` (where the server offers it), `required` or `off`.",
         "notifier",
         "approval",
@@ -213,7 +156,7 @@ class Settings(BaseSettings):
         default="Lockbox <lockbox@localhost>",
         pattern=r"^[^\r\n]*@[^\r\n]*$",
     )
-    log_origin: Annotated[str, AfterValidator(_origin)] | None = _from(
+    log_origin: Annotated[str, AfterValidator(origin)] | None = _from(
         "The name of the log, independent of addresses; a tenant's log is `ORIGIN/t/TENANT`. Else one is chosen at the "
         "first start, and kept.",
         "audit",
@@ -228,10 +171,10 @@ class Settings(BaseSettings):
         "request_api",
         default=timedelta(seconds=5),
     )
-    outbound_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)] = _from(
+    outbound_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(networks)] = _from(
         "Private networks that outgoing calls may reach, CIDR, separated by commas.", "approval", "audit", default=()
     )
-    catalogue: Annotated[tuple[CoveredService, ...], NoDecode, BeforeValidator(_list)] = _from(
+    catalogue: Annotated[tuple[CoveredService, ...], NoDecode, BeforeValidator(json_list)] = _from(
         "The services covered: in the TOML file a table `[[catalogue]]` for each, with `id`, `name` and `excludes`; in the "
         "environment the same as a JSON list.",
         "request_api",
@@ -239,7 +182,7 @@ class Settings(BaseSettings):
         default=CATALOGUE,
         min_length=1,
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _from(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower_case)] = _from(
         "Which log lines are written: `debug`, `info`, `warning` or `error`, and what is graver.", _ALL, default="info"
     )
     demo: bool = _from("Whether this is a demonstration: every page says so.", _ALL, default=False)

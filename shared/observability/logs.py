@@ -132,6 +132,11 @@ def configure_logging(service: str, level: Level = "info") -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    for name in ("faststream", "faststream.access.rabbit"):
+        # FastStream makes its handler later, and only where none of the logger's own writes to stdout.
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.propagate = False
     for name in ("aio_pika", "aiormq", "asyncio", "httpcore", "httpx"):
         # They tell each frame and each call; our own lines say what matters of it.
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
 from pydantic import SecretStr
@@ -90,7 +90,7 @@ async def _idempotency_key(request: Request) -> str | None:
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 """The header's value, or None. Raises Problem 422 for one that cannot be a key."""
-DOCUMENTED: Final[Mapping[str, object]] = {
+DOCUMENTED: Final[dict[str, Any]] = {
     "parameters": [
         {
             "name": HEADER,

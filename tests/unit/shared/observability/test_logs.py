@@ -67,6 +67,15 @@ warnings.warn("old", DeprecationWarning)
     assert all(line["request_id"] == "r-1" and line["service"] == "approval" for line in lines)
 
 
+def test_faststream_which_brings_a_handler_of_its_own_takes_it_too() -> None:
+    (line,) = logged("""
+from faststream._internal.context.repository import ContextRepo
+from faststream._internal.logger.logging import get_broker_logger
+get_broker_logger("rabbit", {}, 10, "%(message)s", ContextRepo(), logging.INFO).info("received")
+""")
+    assert (line["logger"], line["event"]) == ("faststream.access.rabbit", "received")
+
+
 def test_a_message_of_many_lines_is_one_line() -> None:
     (line,) = logged("log.info('one\\ntwo\\r\\nthree \\u2028 four')")
     assert line["event"].startswith("one\ntwo")
