@@ -9,8 +9,8 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,21 @@ async def start(*command: str, data: Path, env: Mapping[str, str] | None = None)
 @asynccontextmanager
 async def system(*arguments: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
     """Run a whole system with `lockbox up` and these arguments, on a data folder and ports of its own."""
-    with tempfile.TemporaryDirectory(prefix="lockbox-system-", ignore_cleanup_errors=True) as folder:
-        data = Path(folder) / "data"
+    with data_place() as data:
         command = (*LOCKBOX, "--data", str(data), "--port-base", str(free_port_base()), *arguments)
         running = await start(*command, data=data, env=env)
         try:
             yield running
         finally:
             await running.end()
+
+
+@contextmanager
+def data_place() -> Iterator[Path]:
+    """Give the path of a data folder that is gone afterwards; the servers' own accounts can reach it."""
+    with tempfile.TemporaryDirectory(prefix="lockbox-system-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder) / "data"
 
 
 def free_port_base() -> int:

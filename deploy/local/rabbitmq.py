@@ -93,9 +93,11 @@ class RabbitMQ:
     def _make_home(self, program: Program, account: Account | None) -> Path:
         if program.root is None:
             return make_home(self._folder.path / "rabbitmq", account)
-        # Inside the other root the node sees only what is below it.
+        # Inside the other root the node sees only what is below it, and enters it from there, whoever owns the parents.
         home = program.root / "srv" / f"openlockbox-{self._folder.once('rabbitmq_root', lambda: secrets.token_hex(6))}"
-        return make_home(home, account)
+        home.mkdir(mode=0o700, exist_ok=True)
+        own(home, account)
+        return home
 
     def _process(
         self, name: str, program: Program, path: Path, env: dict[str, str], account: Account | None

@@ -42,7 +42,7 @@ def environment(
         "PYTHONUNBUFFERED": "1",
     }
     if service in SIGNS:
-        ours["LOCKBOX_TOKEN_KEY_FILE"] = str(_key_file(folder, SIGNS[service]))
+        ours["LOCKBOX_TOKEN_KEY_FILE"] = str(key_file(folder, SIGNS[service]))
     if demo:
         ours["LOCKBOX_DEMO"] = "1"
     mail = {"LOCKBOX_SMTP_URL": f"smtp://127.0.0.1:{folder.port('smtp')}"}
@@ -89,7 +89,7 @@ async def is_ready(client: httpx.AsyncClient, url: str) -> bool:
     return False
 
 
-def _key_file(folder: DataFolder, name: str) -> Path:
+def key_file(folder: DataFolder, name: str) -> Path:
     """Make the Ed25519 key once; later starts sign with the same one."""
     path = folder.path / "keys" / f"{name}.pem"
     if not path.exists():

@@ -7,6 +7,7 @@ import importlib
 import typer
 
 MODULES = (
+    "dead",
     "up",
 )  # fmt: skip
 

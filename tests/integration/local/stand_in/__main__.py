@@ -1,7 +1,12 @@
-"""`python -m tests.integration.local.stand_in DATA PORT_BASE`: `lockbox up --json` with stand-ins and without servers."""
+"""`python -m tests.integration.local.stand_in DATA PORT_BASE [servers]`: `lockbox up --json` with stand-ins for the services.
+
+Without the third word it runs without servers too.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -14,8 +19,8 @@ from deploy.local.up import run
 
 async def no_servers(_: Servers, __: DataFolder) -> Addresses:
     return Addresses(
-        dict.fromkeys(SERVICES, "postgresql://nobody@127.0.0.1:1/none"),
-        dict.fromkeys(SERVICES, "amqp://nobody@127.0.0.1:1/none"),
+        dict.fromkeys(SERVICES, "postgresql://nobody"),
+        dict.fromkeys(SERVICES, "amqp://nobody"),
     )
 
 
@@ -23,9 +28,12 @@ if __name__ == "__main__":
     choices = Choices(
         data=Path(sys.argv[1]),
         port_base=int(sys.argv[2]),
-        database_url="postgresql://nobody@127.0.0.1:1/none",
-        amqp_url="amqp://nobody@127.0.0.1:1/none",
-        management_url="http://127.0.0.1:1",
+        rabbitmq_root=Path(root) if (root := os.environ.get("LOCKBOX_RABBITMQ_ROOT")) else None,
         package="tests.integration.local.stand_in",
     )
-    sys.exit(run(choices, as_json=True, provision=no_servers))
+    if "servers" in sys.argv:
+        sys.exit(run(choices, as_json=True))
+    alone = dataclasses.replace(
+        choices, database_url="postgresql://nobody", amqp_url="amqp://nobody", management_url="http://nobody"
+    )
+    sys.exit(run(alone, as_json=True, provision=no_servers))

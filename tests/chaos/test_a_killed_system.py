@@ -1,0 +1,97 @@
+"""`lockbox up` on servers of its own: whatever is killed, it comes back, and in the end nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aio_pika
+import asyncpg
+import httpx
+import pytest
+
+from tests import running
+from tests.running import Running, data_place, free_port_base, processes_of
+
+
+@pytest.fixture
+async def one() -> AsyncIterator[Running]:
+    """A system with real servers; stand-ins take the services' places, for this is about what stands below."""
+    with data_place() as data:
+        started = await up(data, free_port_base())
+        yield started
+        await started.end()
+
+
+async def up(data: Path, base: int) -> Running:
+    command = (sys.executable, "-m", "tests.integration.local.stand_in", str(data), str(base), "servers")
+    return await running.start(*command, data=data)
+
+
+async def answers(state: dict[str, str]) -> None:
+    """Wait until both servers take an administrator's connections."""
+    while True:
+        try:
+            connection = await asyncpg.connect(state["database"], timeout=5)
+            await connection.close()
+            async with await aio_pika.connect(state["amqp"], timeout=5):
+                return
+        except (OSError, asyncpg.PostgresError, aio_pika.exceptions.AMQPError):
+            await asyncio.sleep(0.1)
+
+
+async def test_killed_servers_come_back_and_a_killed_supervisor_s_folder_goes_on(one: Running) -> None:
+    base = int(one.state["request_api"].rpartition(":")[2])
+    connection = await asyncpg.connect(one.state["database"])
+    await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    await connection.close()
+    before = one.state["pids"]
+    for server in ("postgres", "rabbitmq"):
+        os.kill(before[server], signal.SIGKILL)
+    while {"postgres", "rabbitmq"} & {
+        name for name, pid in before.items() if one.current()["pids"].get(name, pid) == pid
+    }:
+        await asyncio.sleep(0.1)
+    await answers(one.state)
+    assert {**one.current(), "pids": {}} == {**one.state, "pids": {}}
+
+    await one.end(signal.SIGKILL)
+    again = await up(one.data, base)
+    try:
+        assert {**again.state, "pids": {}} == {**one.state, "pids": {}}
+        await answers(again.state)
+        connection = await asyncpg.connect(again.state["database"])
+        assert await connection.fetchval("SELECT answer FROM kept") == 42
+        assert await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = 'approval'") == 1
+        await connection.close()
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{again.state['mail']}/messages")).json() == {"items": []}
+    finally:
+        await again.end()
+    assert again.process.returncode == 0
+    assert processes_of(one.data) == []
+
+
+async def test_sigterm_while_it_starts_leaves_nothing() -> None:
+    with data_place() as data:
+        command = (
+            sys.executable,
+            "-m",
+            "tests.integration.local.stand_in",
+            str(data),
+            str(free_port_base()),
+            "servers",
+        )
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        assert process.stderr is not None
+        while "starting postgres" not in (await process.stderr.readline()).decode():
+            pass
+        await asyncio.sleep(1)
+        process.terminate()
+        await process.communicate()
+        assert process.returncode == 0
+        assert processes_of(data) == []
