@@ -1,0 +1,1 @@
+"""The HTTP side of audit, one file a subject."""

@@ -1,0 +1,1 @@
+"""What audit decides, without any I/O."""

@@ -1,0 +1,55 @@
+"""Tells those who wait for new entries that the log has grown, in whichever process it was appended to."""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from services.audit.store.log import GROWTH_CHANNEL
+from shared.database.faults import TRANSIENT
+from shared.database.pool import ACQUIRE_SECONDS, Pool
+
+PAUSE_SECONDS = 0.5
+# Word comes by NOTIFY; this is for one that was lost with its connection.
+LOOK_AT_LEAST_EVERY_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Growth:
+    """Listens to the database. `wait` may return without a new entry: whoever waits looks again."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._grown = asyncio.Event()
+
+    async def wait(self, seen: asyncio.Event, seconds: float) -> None:
+        """Wait until the log has grown since `seen` was taken from `now()`, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(seen.wait(), min(seconds, LOOK_AT_LEAST_EVERY_SECONDS))
+
+    def now(self) -> asyncio.Event:
+        """Give what will be set when the log grows from now on. Take it before the look at the log."""
+        return self._grown
+
+    async def run(self) -> None:
+        """Listen until cancelled, through every fault of the database."""
+        while True:
+            try:
+                await self._listen()
+            except TRANSIENT as error:
+                log.warning("listening_interrupted", error=repr(error))
+            self._tell()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _listen(self) -> None:
+        lost = asyncio.Event()
+        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(GROWTH_CHANNEL, lambda *_: self._tell())
+            self._tell()
+            await lost.wait()
+
+    def _tell(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()

@@ -1,0 +1,1 @@
+"""The read models, made from the log alone."""

@@ -1,0 +1,1 @@
+"""All SQL of audit: one file for each thing that is stored."""
