@@ -1,0 +1,1 @@
+"""HTTP in, a command, HTTP out: one file for each thing that callers do."""

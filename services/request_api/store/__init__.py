@@ -1,0 +1,1 @@
+"""The SQL of this service, nothing else: one file for each thing that its tables hold."""
