@@ -155,11 +155,11 @@ async def running_system(
     ports = {service: free_port() for service in SERVICES}
     urls = {service: f"http://127.0.0.1:{port}" for service, port in ports.items()}
     with tempfile.TemporaryDirectory(prefix="lockbox-system-") as folder:
-        key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         for name in ("sessions", "grants"):
             path = Path(folder) / f"{name}.pem"
             path.touch(mode=0o600)
-            path.write_bytes(key)
+            key = Ed25519PrivateKey.generate()
+            path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         shared = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LOCKBOX_")},
             "LOCKBOX_REQUEST_API_URL": urls["request_api"],
