@@ -46,10 +46,14 @@ class Growth:
         lost = asyncio.Event()
         async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(GROWTH_CHANNEL, lambda *_: self._tell())
-            self._tell()
-            await lost.wait()
+            await connection.add_listener(GROWTH_CHANNEL, self._tell)
+            try:
+                self._tell()
+                await lost.wait()
+            finally:
+                if not connection.is_closed():
+                    await connection.remove_listener(GROWTH_CHANNEL, self._tell)
 
-    def _tell(self) -> None:
+    def _tell(self, *_: object) -> None:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
