@@ -152,7 +152,7 @@ async def provider_deny(
     | refuses({422: "`widens_request`: more than was asked; `invalid_request`: `errors` names the fields"}),
     openapi_extra=dict(DOCUMENTED),
 )
-async def approve(
+async def approve_request(
     request_id: EventId, caller: SignedIn, claim: Claimed, parts: Standing, body: Approval | None = None
 ) -> Response:
     wanted = Approval() if body is None else body
@@ -186,7 +186,7 @@ async def approve(
     responses=_DECISION,
     openapi_extra=dict(DOCUMENTED),
 )
-async def deny(request_id: EventId, body: Reasoned, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
+async def deny_request(request_id: EventId, body: Reasoned, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
     return await decide(
         parts,
         caller,
@@ -206,7 +206,7 @@ async def deny(request_id: EventId, body: Reasoned, caller: SignedIn, claim: Cla
     responses=_DECISION | refuses({409: "`already_decided`, `decision_window_closed`, `too_many_questions`"}),
     openapi_extra=dict(DOCUMENTED),
 )
-async def ask(request_id: EventId, body: Question, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
+async def ask_question(request_id: EventId, body: Question, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
     return await decide(
         parts,
         caller,
@@ -224,7 +224,7 @@ async def ask(request_id: EventId, body: Question, caller: SignedIn, claim: Clai
     responses=_DECISION | refuses({403: "`forbidden`", 409: "`access_ended`"}),
     openapi_extra=dict(DOCUMENTED),
 )
-async def revoke(grant_id: EventId, body: Revocation, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
+async def revoke_grant(grant_id: EventId, body: Revocation, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
     return await decide(
         parts,
         caller,

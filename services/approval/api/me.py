@@ -54,7 +54,7 @@ def _me(member: Member) -> Response:
 
 
 @router.get("/v1/me", summary="Who is signed in", response_model=Me)
-async def me(caller: SignedIn) -> Response:
+async def show_me(caller: SignedIn) -> Response:
     return _me(caller.member)
 
 

@@ -25,7 +25,7 @@ router = Router(tags=["requests"])
     response_model=Page[RequestView],
     responses=refuses({403: "`forbidden`: no role that sees requests"}),
 )
-async def listing(
+async def list_requests(
     caller: SignedIn,
     parts: Annotated[Parts, Depends(parts_of)],
     state: Annotated[State | None, Query(description="Only those in this state now.")] = None,
@@ -44,7 +44,7 @@ async def listing(
 
 
 @router.get("/v1/requests/{request_id}", summary="One request", response_model=RequestView)
-async def one(request_id: EventId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def show_request(request_id: EventId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
     scope = scope_of(caller.member)
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         state = await requests.find(connection, request_id)

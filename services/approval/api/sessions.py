@@ -127,5 +127,5 @@ def revoked(member: Member, *, session_id: str, before: datetime, reason: str) -
 
 
 @router.get("/.well-known/jwks.json", summary="The keys that sign sessions' tokens (RFC 7517)")
-async def keys(parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def session_keys(parts: Annotated[Parts, Depends(parts_of)]) -> Response:
     return answer(public_jwks([parts.signing]), headers={"Cache-Control": "public, max-age=300"})

@@ -65,7 +65,7 @@ def _of(caller: Caller, tenant: str, reason: str, *, readers: frozenset[str] = f
     response_model=SettingsBody,
     responses=refuses({403: "`forbidden`"}),
 )
-async def read(tenant_id: TenantId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def read_settings(tenant_id: TenantId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
     _of(caller, tenant_id, "Settings are read by a global_admin, lockbox_approver or auditor.", readers=_READERS)
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         tenant = await tenants.find(connection, tenant_id)
@@ -85,7 +85,7 @@ async def read(tenant_id: TenantId, caller: SignedIn, parts: Annotated[Parts, De
         }
     ),
 )
-async def change(
+async def change_settings(
     tenant_id: TenantId, body: SettingsBody, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]
 ) -> Response:
     _of(caller, tenant_id, _CHANGED_BY)
