@@ -1,13 +1,15 @@
 """What a setting may hold, and what is wrong with one that does not, in words for who sets it."""
 
 import json
+import re
 from ipaddress import ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
-_SECRET_CHARACTERS: Final = 32  # 128 bits in hexadecimal.
+# 128 bits are 32 digits in hexadecimal.
+_SECRET: Final = re.compile(r"[A-Za-z0-9._~+/-]{32,}=*")
 _ORIGIN_CHARACTERS: Final = 128  # It stands in every checkpoint and key.
 
 
@@ -68,7 +70,7 @@ def lower_case(value: object) -> object:
 
 
 def long_secret(value: SecretStr) -> SecretStr:
-    """Take only what cannot be guessed."""
-    if len(value.get_secret_value()) < _SECRET_CHARACTERS:
-        raise ValueError("must have at least 32 characters: openssl rand -hex 32")
+    """Take only what cannot be guessed, and what a bearer header can carry (RFC 6750, 2.1)."""
+    if not _SECRET.fullmatch(value.get_secret_value()):
+        raise ValueError("must have at least 32 characters, letters, digits and -._~+/ alone: openssl rand -hex 32")
     return value

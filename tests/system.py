@@ -24,7 +24,7 @@ from shared.messaging.topology import provision_broker
 from tests.servers import PASSWORDS, PostgresServer, RabbitServer
 
 DEMO_PASSWORD = "correct horse battery staple"
-INTERNAL_SECRET = "the services' own credential in tests"
+INTERNAL_SECRET = "the-services-own-credential-in-tests"
 READY_SECONDS = 60
 
 
