@@ -24,7 +24,7 @@ CREATE TABLE members (
     added_sequence   bigint      NOT NULL DEFAULT 0,
     removed_sequence bigint      NOT NULL DEFAULT 0,
     -- Sessions that began before this instant are over.
-    sessions_from    timestamptz NOT NULL DEFAULT '-infinity'
+    sessions_from    timestamptz
 );
 
 -- A role counts while it is held and was given after its holder was last removed.
