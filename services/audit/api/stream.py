@@ -62,15 +62,14 @@ async def stream_events(
 ) -> Response:
     async with audit.connection() as connection:
         scope = await scope_of(connection, reader, tenant)
-        # A client that comes back by itself repeats `after` in its address: what it has seen since counts.
-        if last_event_id is not None:
-            passed = passed_by(last_event_id, scope, field="Last-Event-ID")
-        elif after is not None:
-            passed = passed_by(after, scope, field="after")
-        else:
-            passed = await store.size(connection, scope)
+    # A client that comes back by itself repeats `after` in its address: what it has seen since counts.
+    seen, field = (after, "after") if last_event_id is None else (last_event_id, "Last-Event-ID")
+    passed = passed_by(seen, scope, field=field)
     # He is on record before the first byte.
     await audit.reading.note(reader, ())
+    if seen is None:
+        async with audit.connection() as connection:
+            passed = await store.size(connection, scope)
     parts = _parts(audit, read_bearer(request), scope, passed, Filters(types=types, subject=subject))
     return StreamingResponse(parts, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
 
