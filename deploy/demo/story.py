@@ -182,16 +182,18 @@ async def history(story: Story, requests: dict[str, str]) -> None:
     for what, request in requests.items():
         shown = await story.auditor.get(f"{story.at.audit}/v1/requests/{request}")
         console.print(f"\n[bold]{what}[/bold]  [dim]{request}[/dim]  {shown['state']}")
-        telling.history([_row(event) for event in shown["events"]])
+        telling.history([_row(event, shown["engineer"]["name"]) for event in shown["events"]])
 
 
-def _row(event: dict[str, Any]) -> tuple[str, str, str, str]:
+def _row(event: dict[str, Any], engineer: str) -> tuple[str, str, str, str]:
     data = event["data"]
-    by = data.get("approver") or data.get("by") or data.get("engineer") or {}
     what = event["type"].removeprefix("lockbox.").removesuffix(".v1")
     if "operation" in data:
         what += f"  {data['operation']} {data['resource']}" + (f"  ({data['code']})" if data.get("code") else "")
-    who = by.get("name") or f"{event['actortype']} {'' if event['actortype'] != 'service' else event['actorid']}"
+    if "recipient" in data:
+        what += f"  to {data['recipient']}"
+    by = data.get("approver") or data.get("by") or data.get("engineer") or {}
+    who = {"service": event["actorid"], "engineer": engineer}.get(event["actortype"]) or by.get("name", "")
     return str(event["leafindex"]), event["time"][11:23], what, who
 
 
