@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from services.approval.callers import SignedIn
 from services.approval.deciding import Case, decide
@@ -41,9 +41,21 @@ class Reasoned(Body):
     comment: Text4K
 
 
+def _each_once(operations: list[str]) -> list[str]:
+    if len(set(operations)) < len(operations):
+        raise ValueError("must not name an operation twice")
+    return operations
+
+
 class NarrowedResource(Body):
     id: ResourceId
-    operations: Annotated[list[Operation], Field(min_length=1, max_length=MOST_OPERATIONS)]
+    operations: Annotated[list[Operation], Field(min_length=1, max_length=MOST_OPERATIONS), AfterValidator(_each_once)]
+
+
+def _each_id_once(resources: list[NarrowedResource]) -> list[NarrowedResource]:
+    if len({one.id for one in resources}) < len(resources):
+        raise ValueError("must not name a resource twice")
+    return resources
 
 
 class Approval(Body):
@@ -51,7 +63,10 @@ class Approval(Body):
 
     comment: Text4K | None = None
     duration: Duration | None = None
-    resources: Annotated[list[NarrowedResource], Field(min_length=1, max_length=MOST_RESOURCES)] | None = None
+    resources: (
+        Annotated[list[NarrowedResource], Field(min_length=1, max_length=MOST_RESOURCES), AfterValidator(_each_id_once)]
+        | None
+    ) = None
 
 
 class Question(Body):
@@ -186,7 +201,9 @@ async def approve_request(
     responses=_DECISION,
     openapi_extra=dict(DOCUMENTED),
 )
-async def deny_request(request_id: EventId, body: Reasoned, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
+async def deny_request(
+    request_id: EventId, body: Reasoned, caller: SignedIn, claim: Claimed, parts: Standing
+) -> Response:
     return await decide(
         parts,
         caller,
@@ -206,7 +223,9 @@ async def deny_request(request_id: EventId, body: Reasoned, caller: SignedIn, cl
     responses=_DECISION | refuses({409: "`already_decided`, `decision_window_closed`, `too_many_questions`"}),
     openapi_extra=dict(DOCUMENTED),
 )
-async def ask_question(request_id: EventId, body: Question, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
+async def ask_question(
+    request_id: EventId, body: Question, caller: SignedIn, claim: Claimed, parts: Standing
+) -> Response:
     return await decide(
         parts,
         caller,
@@ -224,7 +243,9 @@ async def ask_question(request_id: EventId, body: Question, caller: SignedIn, cl
     responses=_DECISION | refuses({403: "`forbidden`", 409: "`access_ended`"}),
     openapi_extra=dict(DOCUMENTED),
 )
-async def revoke_grant(grant_id: EventId, body: Revocation, caller: SignedIn, claim: Claimed, parts: Standing) -> Response:
+async def revoke_grant(
+    grant_id: EventId, body: Revocation, caller: SignedIn, claim: Claimed, parts: Standing
+) -> Response:
     return await decide(
         parts,
         caller,

@@ -1,0 +1,21 @@
+"""The service approval for the tests of one file: its routes and handlers on a database of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.integration.approval.system import Approval, approval_on
+from tests.servers import Databases, PostgresServer
+
+
+@pytest.fixture(scope="module")
+async def approval(postgres: PostgresServer) -> AsyncIterator[Approval]:
+    """The demo's people, and requests as each test makes them; what a test asserts is about its own requests."""
+    databases = Databases(postgres.url)
+    try:
+        async with approval_on(await databases("approval")) as running:
+            yield running
+    finally:
+        await databases.drop()
