@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import asyncpg
 import httpx
@@ -18,37 +17,29 @@ from shared.messaging.topology import TopologyRefused, provision_broker
 FAULTS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx.HTTPError, AMQPError, TopologyRefused)
 
 
-@dataclass(frozen=True)
-class Servers:
-    """Administrators' addresses."""
+class Provisioning:
+    """Makes what is missing and brings the rest up to date; gives each service's own address.
 
-    database_url: str
-    amqp_url: str
-    management_url: str
+    Raises StartError, in one line, where a server refuses.
+    """
 
+    def __init__(self, folder: DataFolder) -> None:
+        self._passwords = {service: folder.secret(f"{service}_password") for service in SERVICES}
 
-@dataclass(frozen=True)
-class Addresses:
-    """Each service's own addresses."""
+    async def databases(self, url: str) -> dict[str, str]:
+        try:
+            urls = await asyncio.gather(
+                *(provision_database(url, service, password) for service, password in self._passwords.items()),
+            )
+        except FAULTS as error:
+            raise StartError(f"the databases can't be set up: {_told(error)}") from error
+        return dict(zip(self._passwords, urls, strict=True))
 
-    databases: dict[str, str]
-    brokers: dict[str, str]
-
-
-async def provision(servers: Servers, folder: DataFolder) -> Addresses:
-    """Make what is missing and bring the rest up to date; raise StartError, in one line, where a server refuses."""
-    passwords = {service: folder.secret(f"{service}_password") for service in SERVICES}
-    try:
-        databases = await asyncio.gather(
-            *(provision_database(servers.database_url, service, passwords[service]) for service in SERVICES),
-        )
-    except FAULTS as error:
-        raise StartError(f"the databases can't be set up: {_told(error)}") from error
-    try:
-        brokers = await provision_broker(servers.amqp_url, servers.management_url, passwords)
-    except FAULTS as error:
-        raise StartError(f"queues and rights can't be set up: {_told(error)}") from error
-    return Addresses(dict(zip(SERVICES, databases, strict=True)), brokers)
+    async def brokers(self, amqp_url: str, management_url: str) -> dict[str, str]:
+        try:
+            return await provision_broker(amqp_url, management_url, self._passwords)
+        except FAULTS as error:
+            raise StartError(f"queues and rights can't be set up: {_told(error)}") from error
 
 
 def _told(error: BaseException) -> str:

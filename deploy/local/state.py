@@ -49,11 +49,15 @@ class DataFolder:
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """Give the value kept under this name, made at the first call ever."""
-        kept = self._kept()
+        kept = self._all_kept()
         if name not in kept:
             kept[name] = make()
             self._keep(kept)
         return kept[name]
+
+    def kept(self, name: str) -> Any:
+        """Give what is kept under this name, or None."""
+        return self._all_kept().get(name)
 
     def secret(self, name: str) -> str:
         value: str = self.once(name, lambda: secrets.token_urlsafe(24))
@@ -68,7 +72,7 @@ class DataFolder:
             port: int = self.once(f"{name}_port", free_port)
             if not is_free(port):
                 port = free_port()
-                self._keep(self._kept() | {f"{name}_port": port})
+                self._keep(self._all_kept() | {f"{name}_port": port})
             self._ports[name] = port
         return self._ports[name]
 
@@ -96,7 +100,7 @@ class DataFolder:
     def _keep(self, kept: dict[str, Any]) -> None:
         write_private(self.path / "kept.json", json.dumps(kept, indent=1) + "\n")
 
-    def _kept(self) -> dict[str, Any]:
+    def _all_kept(self) -> dict[str, Any]:
         try:
             kept: dict[str, Any] = json.loads((self.path / "kept.json").read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -7,8 +7,8 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar, cast
 
 import httpx
 import psutil
@@ -16,30 +16,33 @@ import psutil
 from deploy.local.choices import PORTS, Choices
 from deploy.local.postgres import Postgres
 from deploy.local.process import Process, StartError, end, marked
-from deploy.local.provisioning import Addresses, Servers, provision
+from deploy.local.provisioning import Provisioning
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rabbitmq_docker import RabbitMQContainer, engine_answers
 from deploy.local.services import SERVICES, demo_process, environment, is_ready, mail_process, service_process
 from deploy.local.state import DataFolder, InUseError, is_free
-from deploy.local.supervisor import Child, Supervisor
+from deploy.local.supervisor import Supervisor
 
 READY_SECONDS = 120
 # A service that ends this often before it was ever ready will not get there by itself.
 HOPELESS_RESTARTS = 3
+T = TypeVar("T")
 
-Provision = Callable[[Servers, DataFolder], Awaitable[Addresses]]
+# The demo's people are made beside the start of the broker, which they do not need.
+NO_BROKER = "amqp://127.0.0.1:1/none"
 
 
 class System:
     """One local system on its data folder, from nothing to ready and back."""
 
-    def __init__(self, choices: Choices, folder: DataFolder, provision: Provision) -> None:
+    def __init__(self, choices: Choices, folder: DataFolder, provisioning: Provisioning) -> None:
         self._choices = choices
         self._folder = folder
-        self._provision = provision
+        self._provisioning = provisioning
         self._supervisor = Supervisor(say, self._write_state)
         self._ready = False
-        self._servers = Servers(choices.database_url or "", choices.amqp_url or "", choices.management_url or "")
+        self._database_url = choices.database_url or ""
+        self._amqp_url = choices.amqp_url or ""
         self._processes: dict[str, Process] = {}
 
     @property
@@ -49,8 +52,8 @@ class System:
         state = {
             "ready": self._ready,
             **{name: choices.url(name) for name in ("request_api", "approval", "audit", "mail")},
-            "amqp": self._servers.amqp_url,
-            "database": self._servers.database_url,
+            "amqp": self._amqp_url,
+            "database": self._database_url,
             "pids": self._supervisor.pids,
         }
         if choices.demo:
@@ -63,30 +66,12 @@ class System:
         self._check_ports()
         demo = self._is_demo()
         self._write_state()
-        await self._start_servers()
-        say("setting up databases, queues and rights")
-        addresses = await self._provision(self._servers, self._folder)
-        environments = {
-            service: environment(
-                service,
-                self._choices,
-                self._folder,
-                database_url=addresses.databases[service],
-                amqp_url=addresses.brokers[service],
-                demo=demo,
-            )
-            for service in SERVICES
-        }
-        if self._choices.demo:
-            await self._make_demo(environments["approval"])
+        databases, brokers = await _both(self._bring_database(demo=demo), self._bring_broker())
         say("starting the services")
-        self._processes = {
-            **{
-                service: service_process(service, self._choices, self._folder, env)
-                for service, env in environments.items()
-            },
-            "mail": mail_process(self._choices, self._folder),
-        }
+        for service in SERVICES:
+            env = self._environment(service, databases[service], brokers[service], demo=demo)
+            self._processes[service] = service_process(service, self._choices, self._folder, env)
+        self._processes["mail"] = mail_process(self._choices, self._folder)
         await self._supervisor.start(*self._processes.values())
         await self._wait_until_ready()
         self._ready = True
@@ -122,44 +107,47 @@ class System:
                 raise StartError(f"port {port} ({name}) is taken: choose other ports with --port-base")
 
     def _is_demo(self) -> bool:
-        """Tell whether this folder's system is a demo: once it was one, its people with known passwords are in it."""
-        was_demo: bool = self._folder.once("demo", lambda: self._choices.demo)
-        if self._choices.demo and not was_demo:
-            raise StartError(
-                f"{self._folder.path} was begun without --demo and may hold real tenants: choose another --data"
-            )
+        """Tell whether this is a demo: once a folder was one, people with known passwords are in it."""
+        was_demo = bool(self._folder.kept("demo"))
         if was_demo and not self._choices.demo:
             say("this data folder holds a demo: its pages go on saying so")
-        return was_demo
+        return was_demo or self._choices.demo
 
     def _demo_password(self) -> str:
         return self._choices.demo_password or self._folder.secret("demo_password")
 
-    async def _start_servers(self) -> None:
-        """Start what the caller did not name."""
-        choices, servers = self._choices, list[Child]()
-        postgres = None if choices.database_url else Postgres(self._folder)
-        broker = None if choices.amqp_url else await self._broker()
-        if postgres:
-            servers.append(postgres)
-        if broker:
-            servers.append(broker)
-        if not servers:
-            return
-        say(f"starting {' and '.join(server.name for server in servers)}")
-        await self._supervisor.start(*servers)
-        given = self._servers
-        self._servers = Servers(
-            postgres.url if postgres else given.database_url,
-            broker.amqp_url if broker else given.amqp_url,
-            broker.management_url if broker else given.management_url,
-        )
+    async def _bring_database(self, *, demo: bool) -> dict[str, str]:
+        """Start PostgreSQL where none was named, set it up, and make the demo's people in it."""
+        if not self._choices.database_url:
+            say("starting PostgreSQL")
+            postgres = Postgres(self._folder)
+            await self._supervisor.start(postgres)
+            self._database_url = postgres.url
+        urls = await self._provisioning.databases(self._database_url)
+        if self._choices.demo:
+            await self._make_demo(self._environment("approval", urls["approval"], NO_BROKER, demo=demo))
+        return urls
+
+    async def _bring_broker(self) -> dict[str, str]:
+        """Start RabbitMQ where none was named, and set it up."""
+        management_url = self._choices.management_url or ""
+        if not self._choices.amqp_url:
+            say("starting RabbitMQ")
+            broker = await self._broker()
+            await self._supervisor.start(broker)
+            self._amqp_url, management_url = broker.amqp_url, broker.management_url
+        return await self._provisioning.brokers(self._amqp_url, management_url)
 
     async def _broker(self) -> RabbitMQ | RabbitMQContainer:
         root = self._choices.rabbitmq_root
         if root is None and await engine_answers():
             return RabbitMQContainer(self._folder)
         return RabbitMQ(self._folder, say, root)
+
+    def _environment(self, service: str, database_url: str, amqp_url: str, *, demo: bool) -> dict[str, str]:
+        return environment(
+            service, self._choices, self._folder, database_url=database_url, amqp_url=amqp_url, demo=demo
+        )
 
     async def _make_demo(self, env: dict[str, str]) -> None:
         say("making the demo's people and tenants")
@@ -170,6 +158,7 @@ class System:
                 raise process.failure("failed")
         finally:
             await process.stop()
+        self._folder.once("demo", lambda: True)
 
     async def _wait_until_ready(self) -> None:
         waiting = list(PORTS)
@@ -187,7 +176,7 @@ class System:
         raise StartError(f"no readiness within {READY_SECONDS} s\n{late}")
 
 
-def run(choices: Choices, *, as_json: bool, provision: Provision = provision) -> int:
+def run(choices: Choices, *, as_json: bool, provisioning: type[Provisioning] = Provisioning) -> int:
     """Keep a system running until SIGTERM or Ctrl-C, and give the exit code."""
     try:
         folder = DataFolder(choices.data)
@@ -195,7 +184,7 @@ def run(choices: Choices, *, as_json: bool, provision: Provision = provision) ->
     except (InUseError, OSError) as error:
         say(str(error))
         return 1
-    return asyncio.run(_run(System(choices, folder, provision), as_json=as_json))
+    return asyncio.run(_run(System(choices, folder, provisioning(folder)), as_json=as_json))
 
 
 async def _run(system: System, *, as_json: bool) -> int:
@@ -227,6 +216,15 @@ async def _run(system: System, *, as_json: bool) -> int:
         say("stopping")
         await system.stop()
     return 0
+
+
+async def _both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, T]) -> tuple[T, T]:
+    """Do both side by side; where one fails, raise its error once the other has come to its end too."""
+    outcomes = await asyncio.gather(one, other, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return cast("tuple[T, T]", tuple(outcomes))
 
 
 def _tell_ready(state: dict[str, Any], *, as_json: bool) -> None:

@@ -11,17 +11,17 @@ import sys
 from pathlib import Path
 
 from deploy.local.choices import Choices
-from deploy.local.provisioning import Addresses, Servers
+from deploy.local.provisioning import Provisioning
 from deploy.local.services import SERVICES
-from deploy.local.state import DataFolder
 from deploy.local.up import run
 
 
-async def no_servers(_: Servers, __: DataFolder) -> Addresses:
-    return Addresses(
-        dict.fromkeys(SERVICES, "postgresql://nobody"),
-        dict.fromkeys(SERVICES, "amqp://nobody"),
-    )
+class NoServers(Provisioning):
+    async def databases(self, url: str) -> dict[str, str]:
+        return dict.fromkeys(SERVICES, url)
+
+    async def brokers(self, amqp_url: str, management_url: str) -> dict[str, str]:
+        return dict.fromkeys(SERVICES, amqp_url)
 
 
 if __name__ == "__main__":
@@ -36,4 +36,4 @@ if __name__ == "__main__":
     alone = dataclasses.replace(
         choices, database_url="postgresql://nobody", amqp_url="amqp://nobody", management_url="http://nobody"
     )
-    sys.exit(run(alone, as_json=True, provision=no_servers))
+    sys.exit(run(alone, as_json=True, provisioning=NoServers))
