@@ -157,7 +157,7 @@ def test_a_wrong_toml_file_is_named_with_the_remedy(
         ({"LOCKBOX_AUDIT_URL": "http://audit:port"}, "LOCKBOX_AUDIT_URL must be an address with a valid host and port"),
         (
             {"LOCKBOX_INTERNAL_SECRET": "short"},
-            "LOCKBOX_INTERNAL_SECRET must have at least 32 characters, letters, digits and -._~+/ alone: openssl rand",
+            "LOCKBOX_INTERNAL_SECRET must have at least 32 characters, letters, digits and .* alone: openssl rand",
         ),
         ({"LOCKBOX_INTERNAL_SECRET": None}, "LOCKBOX_INTERNAL_SECRET is required"),
         ({"LOCKBOX_TOKEN_KEY_FILE": None}, "LOCKBOX_TOKEN_KEY_FILE is required"),
