@@ -11,11 +11,11 @@ from tests.servers import Databases, PostgresServer
 
 
 @pytest.fixture(scope="module")
-async def approval(postgres: PostgresServer) -> AsyncIterator[Approval]:
+async def approval(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Approval]:
     """The demo's people, and requests as each test makes them; what a test asserts is about its own requests."""
     databases = Databases(postgres.url)
     try:
-        async with approval_on(await databases("approval")) as running:
+        async with approval_on(await databases("approval"), tmp_path_factory.mktemp("approval")) as running:
             yield running
     finally:
         await databases.drop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from asyncio import Future, ensure_future
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -196,12 +195,10 @@ async def hashed_once(password: str) -> str:
 
 
 @asynccontextmanager
-async def approval_on(url: str, *, connections: int = 10) -> AsyncIterator[Approval]:
-    """Run the service's routes and handlers on a database, with the demo's people and tenants."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = settings_for(url, write_key(Path(folder)))
-        assert settings.token_key_file is not None
-        key = load_key(settings.token_key_file)
+async def approval_on(url: str, folder: Path, *, connections: int = 10) -> AsyncIterator[Approval]:
+    """Run the service's routes and handlers on a database, with the demo's people and tenants; the key is in the folder."""
+    key_file = write_key(folder)
+    settings, key = settings_for(url, key_file), load_key(key_file)
     pool = await open_pool(url, service="approval", size=connections)
     try:
         with patch.object(demo, "hash_password", hashed_once):
