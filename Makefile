@@ -6,6 +6,11 @@ BIN = .venv/bin
 READY = .venv/.installed
 RABBITMQ4_ROOT = .lockbox/trixie
 
+# Debian and Ubuntu keep what makes a virtual environment in a package of its own.
+INSTALL_VENV = { echo "installing python3-venv with apt-get"; [ "$$(id -u)" = 0 ] && apt-get -qq update && \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv >/dev/null; } || \
+	{ echo "this Python makes no virtual environments; as root: apt-get install python3-venv"; exit 1; }
+
 .PHONY: demo up test check bench test-rabbitmq4 format lock clean
 
 demo: $(READY)  ## The whole story on real servers, told step by step
@@ -45,8 +50,9 @@ lock: $(READY)
 # Redone only when what is to be installed changes. The project itself is linked in, built with the locked hatchling.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lockbox needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV)
 	@echo "installing into .venv (requirements.lock)"
-	@$(PYTHON) -m venv .venv || { echo "make .venv failed; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)

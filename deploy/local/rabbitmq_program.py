@@ -114,12 +114,18 @@ async def _install(folder: DataFolder, say: Callable[[str], None]) -> None:
             raise apt.failure("could not install RabbitMQ")
 
 
+def _forbids_starts() -> bool:
+    with contextlib.suppress(OSError):
+        answer = subprocess.run([POLICY, "rabbitmq-server", "start"], check=False, capture_output=True)
+        return answer.returncode == POLICY_FORBIDS
+    return False
+
+
 @contextlib.contextmanager
 def _no_service_starts() -> Iterator[None]:
     """Keep the package from starting the system's node; a policy that is there is left alone."""
     if POLICY.exists():
-        answer = subprocess.run([POLICY, "rabbitmq-server", "start"], check=False, capture_output=True)
-        if answer.returncode != POLICY_FORBIDS:
+        if not _forbids_starts():
             raise StartError(f"{MISSING} ({POLICY} would let the package start a server of the system's)")
         yield
         return
