@@ -1,0 +1,412 @@
+"""request_api as it runs, over real HTTP, RabbitMQ and PostgreSQL, beside the real audit; tests play approval and expiry.
+
+What these two say goes through an outbox and a relay of their own, so the control messages that the gate lives on are real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from fastapi import FastAPI
+from joserfc.jwk import OKPKey
+
+from deploy.local.state import free_port
+from services.audit.app import build as build_audit
+from services.request_api.app import build
+from shared.database.outbox import append
+from shared.database.pool import Pool, clock, open_pool, transaction
+from shared.events import access, members, requests, tenants
+from shared.events.envelope import PROVIDER, Draft, Event, new_id, read, service_actor
+from shared.events.values import Data, Decider, Engineer, Person, RequestFacts, Resource, Settings
+from shared.messaging.broker import make_broker
+from shared.messaging.relay import Relay
+from shared.security.keys import public_jwks, signing_key
+from shared.security.tokens import issue_session
+from shared.settings import Settings as ServiceSettings
+from tests.kernel import until
+from tests.servers import Broker, Databases
+
+SECRET = "the-services-own-credential-in-tests"
+MAILBOX = "exchange-online/mailboxes/alice"
+_numbers = itertools.count(1)
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, port: int) -> AsyncIterator[str]:
+    """Serve an app over HTTP for the length of the block; give its address."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="on", ws="none")
+    )
+    # Not `serve`, which would take the test run's own signals.
+    task = asyncio.create_task(server._serve())
+    try:
+        await until(lambda: server.started or task.done())
+        if task.done():
+            task.result()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+class Publisher:
+    """A service that a test plays: its outbox and its relay, which can be stopped."""
+
+    def __init__(self, service: str, pool: Pool, amqp_url: str) -> None:
+        self.service = service
+        self.pool = pool
+        self._amqp_url = amqp_url
+
+    async def commit(self, *drafts: Draft) -> list[Event]:
+        async with transaction(self.pool) as connection:
+            return await append(connection, self.service, drafts, now=await clock(connection))
+
+    async def start(self) -> None:
+        self._link = make_broker(self._amqp_url, service=self.service, purpose="relay")
+        self._task = asyncio.create_task(Relay(self.pool, self._link, self.service).run())
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._link.stop()
+
+
+@asynccontextmanager
+async def publishing(service: str, database_url: str, amqp_url: str) -> AsyncIterator[Publisher]:
+    """Play a service's part as a publisher for the length of the block."""
+    pool = await open_pool(database_url, service=service)
+    publisher = Publisher(service, pool, amqp_url)
+    await publisher.start()
+    try:
+        yield publisher
+    finally:
+        await publisher.stop()
+        await pool.close()
+
+
+@dataclass
+class World:
+    """request_api under test (`http`, `database`), and the others around it."""
+
+    http: httpx.AsyncClient
+    audit: httpx.AsyncClient
+    database: Pool
+    approval: Publisher
+    expiry: Publisher
+    broker: Broker
+    settings: ServiceSettings
+    sessions_key: OKPKey
+
+    async def hear(self, *drafts: Draft, by: Publisher | None = None) -> list[Event]:
+        """Publish events and wait until request_api has dealt with them."""
+        events = await (by or self.approval).commit(*drafts)
+        await self.heard(events)
+        return events
+
+    async def heard(self, events: Sequence[Event]) -> None:
+        ids = [event.id for event in events]
+
+        async def all_there() -> bool:
+            found = await self.database.fetchval("SELECT count(*) FROM inbox WHERE event_id = ANY($1::uuid[])", ids)
+            return bool(found == len(ids))
+
+        await until(all_there)
+
+    async def tenant(self, *, max_duration: timedelta = timedelta(hours=4), window: timedelta | None = None) -> str:
+        """Register a tenant."""
+        name = f"tenant-{next(_numbers)}"
+        settings = Settings(enabled=True, max_duration=max_duration, decision_window=window or timedelta(hours=12))
+        await self.hear(registered(name, settings))
+        return name
+
+    async def person(self, *roles: str) -> Person:
+        """Add one of the provider's people."""
+        number = next(_numbers)
+        person = Person(id=new_id(), email=f"person{number}@provider.example", name=f"Person {number}")
+        await self.hear(member_added(person), *(role_assigned(person, role) for role in roles))
+        return person
+
+    def session(self, person: Person, *, realm: str = PROVIDER, **changes: Any) -> dict[str, str]:
+        """Sign somebody in; give the header."""
+        claims: dict[str, Any] = {
+            "subject": person.id,
+            "realm": realm,
+            "email": person.email,
+            "session_id": new_id(),
+            "now": datetime.now(UTC),
+            "lifetime": timedelta(hours=1),
+        }
+        return bearer(issue_session(self.sessions_key, **{**claims, **changes}))
+
+    async def submit(self, person: Person, tenant: str, **changes: Any) -> dict[str, Any]:
+        """Submit a request that is accepted."""
+        answer = await self.http.post("/v1/requests", json=asked(tenant, **changes), headers=self.session(person))
+        assert answer.status_code == 201, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def submission(self, request_id: str) -> Event:
+        """Read the RequestSubmitted of a request."""
+        body = await self.database.fetchval(
+            "SELECT body FROM events WHERE subject = $1 AND type = 'lockbox.request.submitted.v1'", request_id
+        )
+        return read(body)
+
+    async def decision(self, request_id: str) -> dict[str, Any]:
+        """Give what every decision on a request says."""
+        event = await self.submission(request_id)
+        submitted: requests.RequestSubmitted = event.data
+        return {
+            "request_id": request_id,
+            "tenant": submitted.tenant,
+            "approver": DANA,
+            "comment": None,
+            "resources": submitted.resources,
+            "duration": submitted.duration,
+            "settings_version": 1,
+            "request_digest": hashlib.sha256(event.raw).hexdigest(),
+        }
+
+    async def approval_of(self, request_id: str, **changes: Any) -> Draft:
+        """Draft the customer's approval of a request."""
+        submitted: requests.RequestSubmitted = (await self.submission(request_id)).data
+        begin = changes.pop("access_from", datetime.now(UTC))
+        facts = {
+            **await self.decision(request_id),
+            "grant_id": new_id(),
+            "basis": "customer_decision",
+            "engineer": submitted.engineer,
+            "service": submitted.service,
+            "access_from": begin,
+            "access_until": begin + submitted.duration,
+            **changes,
+        }
+        return by_approval(requests.RequestApproved(**facts))
+
+    async def provider_approval_of(self, request_id: str) -> Draft:
+        facts = {**await self.decision(request_id), "approver": MAX, "approvals_required": 1}
+        return by_approval(requests.ProviderApproved(**facts))
+
+    async def approved(
+        self, person: Person, tenant: str, *, narrowed: Sequence[Resource] | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        """Have a request submitted and approved; give it as it is then."""
+        made = await self.submit(person, tenant, **changes)
+        only = {} if narrowed is None else {"resources": list(narrowed)}
+        await self.hear(await self.provider_approval_of(made["id"]), await self.approval_of(made["id"], **only))
+        answer = await self.http.get(f"/v1/requests/{made['id']}", headers=self.session(person))
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def token(self, person: Person, request_id: str) -> dict[str, str]:
+        """Fetch a grant token; give the header."""
+        answer = await self.http.post(f"/v1/requests/{request_id}/token", headers=self.session(person))
+        assert answer.status_code == 201, answer.text
+        return bearer(answer.json()["token"])
+
+    async def granted(self, **changes: Any) -> Granted:
+        """Give an engineer under a grant for read and write on a mailbox, with its token."""
+        tenant = await self.tenant()
+        engineer = await self.person("engineer")
+        made = await self.approved(engineer, tenant, **changes)
+        return Granted(engineer, tenant, made, await self.token(engineer, made["id"]))
+
+    async def fresh(self) -> None:
+        """Wait until the gate's picture is fresh."""
+
+        async def is_fresh() -> bool:
+            return bool(
+                await self.database.fetchval(
+                    "SELECT complete_until > clock_timestamp() - interval '2 s' FROM freshness WHERE service = 'approval'"
+                )
+            )
+
+        await until(is_fresh)
+
+    async def act(self, headers: dict[str, str], resource: str = MAILBOX, operation: str = "read") -> httpx.Response:
+        return await self.http.post("/v1/actions", json={"resource": resource, "operation": operation}, headers=headers)
+
+    async def events(self, subject: str, kind: str = "") -> list[Event]:
+        """Read what request_api published about a request, in order; `kind` filters by the type's middle."""
+        rows = await self.database.fetch(
+            "SELECT body FROM events WHERE subject = $1 AND type LIKE $2 ORDER BY tenant, sequence",
+            subject,
+            f"lockbox.{kind}%",
+        )
+        return [read(row["body"]) for row in rows]
+
+    async def stored(self) -> tuple[int, ...]:
+        """Count everything that a call may have stored."""
+        row = await self.database.fetchrow(
+            """SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM requests) AS requests,
+                      (SELECT count(*) FROM actions) AS actions, (SELECT count(*) FROM refusals) AS refusals,
+                      (SELECT count(*) FROM idempotency) AS keys,
+                      (SELECT coalesce(sum(revision), 0) FROM requests) AS revisions"""
+        )
+        assert row is not None
+        return tuple(row)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """Somebody under a grant: `headers` carry the grant token."""
+
+    engineer: Person
+    tenant: str
+    request: dict[str, Any]
+    headers: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        return str(self.request["id"])
+
+    @property
+    def grant_id(self) -> str:
+        return str(self.request["grant"]["id"])
+
+
+MAX = Decider(id=new_id(), email="max@provider.example", name="Max Moreau", roles=["manager"], method="password")
+DANA = Decider(
+    id=new_id(), email="dpo@contoso.example", name="Dana Dupont", roles=["lockbox_approver"], method="password"
+)
+STRANGER = Engineer(id=new_id(), email="stranger@provider.example", name="Stranger")
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def asked(tenant: str, **changes: Any) -> dict[str, Any]:
+    """Give the body of a sound submission, changed."""
+    return {
+        "tenant": tenant,
+        "service": "exchange-online",
+        "ticket": "T-1",
+        "reason": {"category": "customer_support", "detail": "The mailbox does not open."},
+        "resources": [{"id": MAILBOX, "operations": ["read", "write"]}],
+        "duration": "PT2H",
+        **changes,
+    }
+
+
+def by_approval(data: Data) -> Draft:
+    """Draft an event about a request as approval publishes it."""
+    assert isinstance(data, RequestFacts)
+    return Draft(data, data.tenant, data.request_id, service_actor("approval"), correlation_id=data.request_id)
+
+
+def revoked(granted: Granted) -> Draft:
+    by = Person(id=DANA.id, email=DANA.email, name=DANA.name)
+    return by_approval(
+        access.AccessRevoked(
+            request_id=granted.id, tenant=granted.tenant, grant_id=granted.grant_id, by=by, reason="Enough."
+        )
+    )
+
+
+def registered(tenant: str, settings: Settings) -> Draft:
+    data = tenants.TenantRegistered(tenant=tenant, name=tenant, entitled=True, settings=settings, settings_version=1)
+    return Draft(data, tenant, tenant, service_actor("approval"))
+
+
+def _of_member(data: members.MemberFacts) -> Draft:
+    return Draft(data, data.realm, data.member.id, service_actor("approval"))
+
+
+def member_added(person: Person, realm: str = PROVIDER) -> Draft:
+    return _of_member(
+        members.MemberAdded(realm=realm, member=person, employer="Provider Ltd", job_title="Support", country="IE")
+    )
+
+
+def member_removed(person: Person) -> Draft:
+    return _of_member(members.MemberRemoved(realm=PROVIDER, member=person))
+
+
+def role_assigned(person: Person, role: str) -> Draft:
+    return _of_member(members.RoleAssigned(realm=PROVIDER, member=person, role=role))
+
+
+def role_removed(person: Person, role: str) -> Draft:
+    return _of_member(members.RoleRemoved(realm=PROVIDER, member=person, role=role))
+
+
+def session_revoked(person: Person, *, session_id: str | None, before: datetime) -> Draft:
+    return _of_member(
+        members.SessionRevoked(realm=PROVIDER, member=person, session_id=session_id, before=before, reason="signed out")
+    )
+
+
+def password_reset(person: Person) -> Draft:
+    return _of_member(members.PasswordReset(realm=PROVIDER, member=person))
+
+
+def _key_file(folder: Path, name: str) -> Path:
+    key = Ed25519PrivateKey.generate()
+    path = folder / f"{name}.pem"
+    path.touch(0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
+
+
+def _jwks(key: OKPKey) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/.well-known/jwks.json")
+    async def jwks() -> dict[str, Any]:
+        return public_jwks([key])
+
+    return app
+
+
+@asynccontextmanager
+async def world(databases: Databases, broker: Broker, folder: Path, **changes: Any) -> AsyncIterator[World]:
+    """Start it all; `changes` are settings of request_api."""
+    async with AsyncExitStack() as stack:
+        sessions_key = signing_key(Ed25519PrivateKey.generate())
+        approval_url = await stack.enter_async_context(serving(_jwks(sessions_key), free_port()))
+        audit_port, port = free_port(), free_port()
+        common: dict[str, Any] = {
+            "internal_secret": SECRET,
+            "approval_url": approval_url,
+            "audit_url": f"http://127.0.0.1:{audit_port}",
+            "log_origin": "lockbox.test",
+        }
+        audit_settings = ServiceSettings(**common, database_url=await databases("audit"), amqp_url=broker.urls["audit"])
+        url = await databases("request_api")
+        settings = ServiceSettings(
+            **common,
+            **{
+                "database_url": url,
+                "amqp_url": broker.urls["request_api"],
+                "token_key_file": _key_file(folder, "grants"),
+                **changes,
+            },
+        )
+        approval, expiry = [
+            await stack.enter_async_context(publishing(service, await databases(service), broker.urls[service]))
+            for service in ("approval", "expiry")
+        ]
+        database = await open_pool(url, service="a test's look")
+        stack.push_async_callback(database.close)
+        audit_url = await stack.enter_async_context(serving(build_audit(audit_settings), audit_port))
+        own_url = await stack.enter_async_context(serving(build(settings), port))
+        audit = await stack.enter_async_context(httpx.AsyncClient(base_url=audit_url, trust_env=False))
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=own_url, trust_env=False, timeout=20))
+        found = World(http, audit, database, approval, expiry, broker, settings, sessions_key)
+        await found.fresh()
+        yield found
