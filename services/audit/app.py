@@ -57,7 +57,7 @@ def build(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
             growth = Growth(service.pool)
             projectors = [Projector(service.pool, one, inbox, growth) for one in PROJECTIONS]
             reading = Reading(service.pool, session_verifier(source, AUDIENCE))
-            app.state.audit = Audit(service.pool, growth, reading, projectors, name)
+            app.state.audit = Audit(service.pool, growth, reading, projectors, name, app.state.stopping)
             service.run(growth.run(), name="growth")
             for projector in projectors:
                 service.run(projector.run(), name=f"projection {projector.name}")

@@ -1,5 +1,6 @@
 """Makes a service's HTTP app: every answer, error and document has the same form in all of them."""
 
+import asyncio
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,8 @@ def make_app(
     )
     app.state.service = service
     app.state.settings = settings
+    # Set once the process is told to stop: a call that only waits for something new answers then.
+    app.state.stopping = asyncio.Event()
     for router in (*routers, health_routes(checks if checks is not None else {}), _document_routes(app)):
         for route in router.routes:
             if isinstance(route, APIRoute) and not isinstance(route, Route):

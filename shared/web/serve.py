@@ -17,12 +17,24 @@ GRACEFUL_SECONDS: Final = 5
 GC_THRESHOLDS: Final = (20_000, 20, 20)
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, which also tells the app that it stops: calls that only wait are answered then, and hold nobody up."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.state.stopping.set()
+        super().handle_exit(sig, frame)
+
+
 def serve(app: FastAPI, settings: Settings) -> None:
     """Serve on `settings.host` and `settings.port`; return after SIGTERM or SIGINT, when calls and lifespan have ended.
 
     Calls that are under way get five seconds. Raises SystemExit(1) when the app does not start or the port is taken.
     """
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -36,7 +48,8 @@ def serve(app: FastAPI, settings: Settings) -> None:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        )
+        ),
+        app,
     )
 
     def stop(_: int, __: FrameType | None) -> None:

@@ -118,7 +118,7 @@ async def _wait_for(
             found = await store.page(connection, scope, passed, limit, filters)
         passed = found.passed
         left = deadline - loop.time()
-        if found.entries or left <= 0:
+        if found.entries or left <= 0 or audit.stopping.is_set():
             return found
         await audit.growth.wait(grown, left)
 

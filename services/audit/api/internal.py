@@ -37,7 +37,7 @@ def internal_routes(secret: SecretStr) -> APIRouter:
             if place is not None:
                 return answer(asdict(place) | {"origin": leaves.origin(audit.name, place.tenant)})
             left = deadline - loop.time()
-            if left <= 0:
+            if left <= 0 or audit.stopping.is_set():
                 raise not_found("The event is not in the log yet.")
             await audit.growth.wait(grown, left)
 

@@ -1,5 +1,6 @@
 """What the routes share: what they stand on, who calls, and the parameters that several of them take."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -24,13 +25,14 @@ from shared.web.problems import invalid, not_found
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What runs once the app has started; `name` is the name of all logs here."""
+    """What runs once the app has started. `name` is the name of all logs here; once `stopping` is set, nobody waits longer."""
 
     pool: Pool
     growth: Growth
     reading: Reading
     projectors: Sequence[Projector]
     name: str
+    stopping: asyncio.Event
 
     def connection(self) -> Any:
         """Take a connection for the length of a block."""

@@ -81,7 +81,7 @@ async def _parts(audit: Audit, token: str, scope: str | None, passed: int, filte
     told = passed
     yield b": the log follows\n\n"
     try:
-        while True:
+        while not audit.stopping.is_set():
             grown = audit.growth.now()
             # He may have lost his role or his session since the last look.
             reader = await audit.reading.admit(token)
