@@ -20,7 +20,7 @@ from services.approval.store import requests, tenants
 from services.approval.store.requests import Held
 from shared.database.outbox import append
 from shared.database.pool import Connection, clock, transaction
-from shared.events.envelope import Actor, Event, new_id
+from shared.events.envelope import Actor, Draft, Event, new_id
 from shared.lifecycle import RequestState, evolve
 from tests.integration.approval.system import Approval, approval_on, refused, told, types, window_closed
 from tests.kernel import until
