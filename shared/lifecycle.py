@@ -51,9 +51,9 @@ class DecisionView(_Frozen):
 
     stage: Stage
     decision: Literal["approved", "denied"]
-    by: Who | None
+    by: Who | None = None
     at: datetime
-    comment: str | None
+    comment: str | None = None
     duration: timedelta
     resources: list[Resource]
 

@@ -68,8 +68,8 @@ class Decision(RequestFacts):
     `request_digest` is the SHA-256, in lower-case hex, of the bytes of the RequestSubmitted that the human was shown.
     """
 
-    approver: Decider | None
-    comment: str | None
+    approver: Decider | None = None
+    comment: str | None = None
     resources: list[Resource]
     duration: timedelta
     access_from: datetime | None = None
