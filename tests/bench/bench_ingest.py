@@ -4,6 +4,7 @@ Each runs in a process of its own, in turns, on a quorum queue that holds the sa
 """
 
 import asyncio
+import gc
 import json
 import statistics
 import sys
@@ -31,6 +32,7 @@ from shared.messaging.delivery import Delivery
 from shared.messaging.intake import Apply
 from shared.messaging.topology import EXCHANGE
 from shared.service import running
+from shared.web.serve import GC_THRESHOLDS
 from tests import servers
 
 EVENTS = 40_000
@@ -233,6 +235,9 @@ async def main() -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         own_database, own_broker = json.load(sys.stdin)
+        # As a service sets it, and the bare loop gains by it too.
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             print(runner.run(ROLES[sys.argv[1]](own_database, own_broker, int(sys.argv[2]))))
     else:
