@@ -1,0 +1,66 @@
+"""Wires the notifier: its handlers, its sending, and the routes that tell how it is."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from services.notifier import demo
+from services.notifier.handlers import make_handlers
+from services.notifier.letters import Letters
+from services.notifier.sending import Backoff, Sending
+from services.notifier.smtp import mail_server
+from shared.messaging.inbox import Inbox
+from shared.service import Service, running
+from shared.settings import Settings
+from shared.web.app import make_app
+from shared.web.dead_letters import dead_letter_routes
+from shared.web.health import Check
+
+# A worker holds a connection while a server takes a mail; relay, intake and routes need theirs beside it.
+WORKERS = 4
+OTHER_CONNECTIONS = 5
+
+
+def build(settings: Settings, *, backoff: Backoff | None = None) -> FastAPI:
+    """Make the app; what runs beside its HTTP begins and ends with its lifespan."""
+    checks: dict[str, Check] = {}
+
+    def service() -> Service:
+        running_service: Service = app.state.running
+        return running_service
+
+    def inbox() -> Inbox:
+        found = service().inbox
+        assert found is not None
+        return found
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        workers = max(1, min(WORKERS, settings.database_pool - OTHER_CONNECTIONS))
+        sending = Sending(mail_server(settings), settings.mail_from, backoff=backoff, workers=workers)
+        async with running(
+            "notifier",
+            database_url=settings.database_url.get_secret_value(),
+            amqp_url=settings.amqp_url.get_secret_value(),
+            pool_size=settings.database_pool,
+            handlers=make_handlers(Letters(portal=settings.approval_url, demo=settings.demo)),
+            applied=sending.heard,
+        ) as started:
+            started.run(sending.run(started.pool), name="sending")
+            app.state.running = started
+            checks.update(started.checks())
+            if settings.demo:
+                checks["demo"] = partial(demo.missing, started.pool)
+            yield
+
+    app = make_app(
+        "notifier",
+        settings,
+        title="Lockbox: notifier",
+        routers=[dead_letter_routes(settings.internal_secret, service, inbox)],
+        lifespan=lifespan,
+        checks=checks,
+    )
+    return app
