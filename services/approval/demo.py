@@ -66,17 +66,20 @@ async def _register(connection: Connection, services: Sequence[str]) -> list[Dra
 async def _add_people(connection: Connection, password: str) -> list[Draft]:
     drafts = []
     new: list[tuple[str, DemoPerson]] = []
+    known: list[tuple[Member, str | None, DemoPerson]] = []
     for realm, person in everybody():
         found = await members.with_password(connection, realm, person.email)
         if found is None:
             new.append((realm, person))
-            continue
-        member, stored = found
-        if not await verify_password(stored, password):
+        else:
+            known.append((*found, person))
+    sound = await asyncio.gather(*(verify_password(stored, password) for _, stored, _ in known))
+    for (member, _, person), is_his in zip(known, sound, strict=True):
+        if not is_his:
             await members.set_password(connection, member.id, await hash_password(password))
         for role in sorted(set(person.roles) - member.roles):
             revision = await members.assign(connection, member.id, role)
-            drafts.append(_draft(people.assign(member, role, by=None), realm, member.id, revision))
+            drafts.append(_draft(people.assign(member, role, by=None), member.realm, member.id, revision))
     hashes = await asyncio.gather(*(hash_password(password) for _ in new))
     for (realm, person), hashed in zip(new, hashes, strict=True):
         member = Member(

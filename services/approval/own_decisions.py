@@ -37,6 +37,9 @@ async def keep_deciding(pool: Pool, wake: asyncio.Event) -> None:
             await decide_due(pool)
         except TRANSIENT as error:
             log.warning("own_decisions_postponed", error=repr(error))
+        except Exception:
+            # Whatever it is, stopping here would be worse: what is due stays noted, and somebody is told.
+            log.exception("own_decisions_failed")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(wake.wait(), LOOK_SECONDS)
 
