@@ -17,7 +17,7 @@ import httpx
 
 from deploy.local.postgres import Postgres
 from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.rabbitmq_docker import engine_answers
+from deploy.local.rabbitmq_docker import IMAGE, can_run
 from deploy.local.state import DataFolder
 from shared.database.provision import provision_database
 from shared.events.catalogue import SERVICES
@@ -108,7 +108,7 @@ async def any_postgres() -> AsyncIterator[PostgresServer]:
     """Give the run's server: LOCKBOX_DATABASE_URL, or a container, or our own."""
     if url := os.environ.get("LOCKBOX_DATABASE_URL"):
         yield GivenPostgres(url)
-    elif await engine_answers():
+    elif await can_run("postgres:18", print):
         from testcontainers.postgres import PostgresContainer
 
         with PostgresContainer("postgres:18", driver=None).with_command("postgres -c max_connections=200") as container:
@@ -124,10 +124,10 @@ async def any_rabbitmq() -> AsyncIterator[RabbitServer]:
     url, management_url = os.environ.get("LOCKBOX_AMQP_URL"), os.environ.get("LOCKBOX_AMQP_MANAGEMENT_URL")
     if url and management_url:
         yield GivenRabbit(url, management_url)
-    elif "LOCKBOX_RABBITMQ_ROOT" not in os.environ and await engine_answers():
+    elif "LOCKBOX_RABBITMQ_ROOT" not in os.environ and await can_run(IMAGE, print):
         from testcontainers.rabbitmq import RabbitMqContainer
 
-        with RabbitMqContainer("rabbitmq:4-management").with_exposed_ports(15672) as container:
+        with RabbitMqContainer(IMAGE).with_exposed_ports(15672) as container:
             host, port, management = (
                 container.get_container_host_ip(),
                 container.get_exposed_port(5672),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import shutil
+from collections.abc import Callable
 
 import httpx
 
@@ -14,8 +15,8 @@ from deploy.local.process import Process, StartError
 from deploy.local.state import DataFolder
 
 IMAGE = "rabbitmq:4-management"
-# The first start downloads the image.
-START_SECONDS = 300
+START_SECONDS = 90
+PULL_SECONDS = 300
 VIRTUAL_HOST = "lockbox"
 
 
@@ -96,9 +97,14 @@ class RabbitMQContainer:
         raise client.failure(f"did not answer within {START_SECONDS} s")
 
 
-async def engine_answers() -> bool:
-    """Tell whether there is a Docker client here and an engine that answers it."""
-    return shutil.which("docker") is not None and await run_docker("version", seconds=5) == 0
+async def can_run(image: str, say: Callable[[str], None]) -> bool:
+    """Tell whether a Docker engine answers and has the image, or gets it now."""
+    if shutil.which("docker") is None or await run_docker("version", seconds=5) != 0:
+        return False
+    if await run_docker("image", "inspect", image) == 0:
+        return True
+    say(f"getting the image {image}")
+    return await run_docker("pull", "--quiet", image, seconds=PULL_SECONDS) == 0
 
 
 async def run_docker(*arguments: str, seconds: float = 30) -> int:

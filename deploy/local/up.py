@@ -18,7 +18,7 @@ from deploy.local.postgres import Postgres
 from deploy.local.process import Process, StartError, end, marked
 from deploy.local.provisioning import Provisioning
 from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.rabbitmq_docker import RabbitMQContainer, engine_answers
+from deploy.local.rabbitmq_docker import IMAGE, RabbitMQContainer, can_run
 from deploy.local.services import SERVICES, demo_process, environment, is_ready, mail_process, service_process
 from deploy.local.state import DataFolder, InUseError, is_free
 from deploy.local.supervisor import Supervisor
@@ -140,7 +140,7 @@ class System:
 
     async def _broker(self) -> RabbitMQ | RabbitMQContainer:
         root = self._choices.rabbitmq_root
-        if root is None and await engine_answers():
+        if root is None and await can_run(IMAGE, say):
             return RabbitMQContainer(self._folder)
         return RabbitMQ(self._folder, say, root)
 
