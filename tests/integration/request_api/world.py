@@ -10,7 +10,7 @@ import hashlib
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from joserfc.jwk import OKPKey
 from deploy.local.state import free_port
 from services.audit.app import build as build_audit
 from services.request_api.app import build
+from services.request_api.core import Core
 from shared.database.outbox import append
 from shared.database.pool import Pool, clock, open_pool, transaction
 from shared.events import access, members, requests, tenants
@@ -102,6 +103,7 @@ async def publishing(service: str, database_url: str, amqp_url: str) -> AsyncIte
 class World:
     """request_api under test (`http`, `database`), and the others around it."""
 
+    app: FastAPI
     http: httpx.AsyncClient
     audit: httpx.AsyncClient
     database: Pool
@@ -110,6 +112,16 @@ class World:
     broker: Broker
     settings: ServiceSettings
     sessions_key: OKPKey
+
+    @property
+    def core(self) -> Core:
+        """What its routes stand on."""
+        core: Core = self.app.state.core
+        return core
+
+    def use(self, **parts: Any) -> None:
+        """Replace parts of what its routes stand on; the test puts the old ones back."""
+        self.app.state.core = replace(self.core, **parts)
 
     async def hear(self, *drafts: Draft, by: Publisher | None = None) -> list[Event]:
         """Publish events and wait until request_api has dealt with them."""
@@ -404,9 +416,10 @@ async def world(databases: Databases, broker: Broker, folder: Path, **changes: A
         database = await open_pool(url, service="a test's look")
         stack.push_async_callback(database.close)
         audit_url = await stack.enter_async_context(serving(build_audit(audit_settings), audit_port))
-        own_url = await stack.enter_async_context(serving(build(settings), port))
+        app = build(settings)
+        own_url = await stack.enter_async_context(serving(app, port))
         audit = await stack.enter_async_context(httpx.AsyncClient(base_url=audit_url, trust_env=False))
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=own_url, trust_env=False, timeout=20))
-        found = World(http, audit, database, approval, expiry, broker, settings, sessions_key)
+        found = World(app, http, audit, database, approval, expiry, broker, settings, sessions_key)
         await found.fresh()
         yield found
