@@ -46,6 +46,9 @@ lock: $(READY)
 	@$(BIN)/python -m pip install -qq uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra server --extra embedded --python-version 3.13 --generate-hashes \
+	    --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet \
+	    --output-file deploy/containers/requirements.lock
 
 # Redone only when what is to be installed changes. The project itself is linked in, built with the locked hatchling.
 $(READY): requirements.lock pyproject.toml

@@ -7,11 +7,12 @@ leaves in the folder given as its argument one file for each secret that a servi
 import asyncio
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from deploy.local.account import write_private
 from deploy.local.process import StartError
-from deploy.local.provisioning import Servers, provision
+from deploy.local.provisioning import Provisioning
 from deploy.local.services import SERVICES, SIGNS, key_file
 from deploy.local.state import DataFolder
 
@@ -19,25 +20,29 @@ TRIES = 60
 PAUSE_SECONDS = 2.0
 
 
-async def set_up(folder: DataFolder, servers: Servers) -> None:
+async def set_up(folder: DataFolder, database_url: str, amqp_url: str, management_url: str) -> None:
     """Provision both servers, waiting for them to be there, and write each service's files. Raises StartError."""
-    for left in range(TRIES, 0, -1):
-        try:
-            addresses = await provision(servers, folder)
-            break
-        except StartError as error:
-            if left == 1:
-                raise
-            print(f"waiting: {error}", flush=True)
-            await asyncio.sleep(PAUSE_SECONDS)
+    provisioning = Provisioning(folder)
+    databases = await _when_there(lambda: provisioning.databases(database_url))
+    brokers = await _when_there(lambda: provisioning.brokers(amqp_url, management_url))
     for service in SERVICES:
         own = folder.path / service
         own.mkdir(mode=0o700, exist_ok=True)
-        write_private(own / "database_url", addresses.databases[service] + "\n")
-        write_private(own / "amqp_url", addresses.brokers[service] + "\n")
+        write_private(own / "database_url", databases[service] + "\n")
+        write_private(own / "amqp_url", brokers[service] + "\n")
         write_private(own / "internal_secret", folder.secret("internal_secret") + "\n")
         if service in SIGNS:
             write_private(own / "token_key.pem", key_file(folder, SIGNS[service]).read_text(encoding="utf-8"))
+
+
+async def _when_there(make: Callable[[], Awaitable[dict[str, str]]]) -> dict[str, str]:
+    for _ in range(TRIES):
+        try:
+            return await make()
+        except StartError as error:
+            print(f"waiting: {error}", flush=True)
+            await asyncio.sleep(PAUSE_SECONDS)
+    return await make()
 
 
 def main() -> int:
@@ -51,7 +56,7 @@ def main() -> int:
         )
         return 2
     try:
-        asyncio.run(set_up(DataFolder(Path(sys.argv[1])), Servers(*(os.environ[name] for name in names))))
+        asyncio.run(set_up(DataFolder(Path(sys.argv[1])), *(os.environ[name] for name in names)))
     except StartError as error:
         print(error, file=sys.stderr)
         return 1

@@ -152,15 +152,15 @@ class Catcher:
         return f"250 kept as {name}"
 
 
-async def run(folder: Path, smtp_port: int, http_port: int) -> None:
+async def run(folder: Path, smtp_port: int, http_port: int, host: str = "127.0.0.1") -> None:
     """Serve until SIGTERM or SIGINT."""
     mailbox = Mailbox(folder)
     smtp = await asyncio.get_running_loop().create_server(
         lambda: SMTP(Catcher(mailbox), hostname="localhost", data_size_limit=MAIL_LIMIT_BYTES, enable_SMTPUTF8=True),
-        host="127.0.0.1",
+        host=host,
         port=smtp_port,
     )
-    config = uvicorn.Config(make_app(mailbox), host="127.0.0.1", port=http_port, log_level="warning", ws="none")
+    config = uvicorn.Config(make_app(mailbox), host=host, port=http_port, log_level="warning", ws="none")
     server = uvicorn.Server(config)
     async with smtp:
         await server.serve()
@@ -200,12 +200,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--smtp-port", type=int, required=True)
     parser.add_argument("--http-port", type=int, required=True)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="Another address in a container alone, whose network is private."
+    )
     arguments = parser.parse_args()
     arguments.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # uvicorn raises the signal again once it has stopped, and that is no failure of ours.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run(arguments.folder, arguments.smtp_port, arguments.http_port))
+        asyncio.run(run(arguments.folder, arguments.smtp_port, arguments.http_port, arguments.host))
 
 
 if __name__ == "__main__":
