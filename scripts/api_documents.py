@@ -32,7 +32,7 @@ def _openapi(service: str) -> Callable[[], str]:
             made = Settings(
                 database_url="postgresql://localhost/nowhere",
                 amqp_url="amqp://localhost/nowhere",
-                internal_secret="only for the documents, never served",  # noqa: S106 - nothing listens
+                internal_secret="only-for-the-documents-never-served",  # noqa: S106 - nothing listens
                 token_key_file=key,
                 log_origin="lockbox.example",
             )
