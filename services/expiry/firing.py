@@ -62,8 +62,7 @@ class Firing:
                 log.exception("timers_failed", retry_in=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                await _woken(self._wake, pause)
 
     async def _look(self, pool: Pool) -> float:
         """Fire all that is due. Return for how long there is nothing to do."""
@@ -74,6 +73,13 @@ class Firing:
         if left is None:
             return LOOK_AT_LEAST_EVERY_SECONDS
         return min(max(left, LOCKED_ELSEWHERE_SECONDS), LOOK_AT_LEAST_EVERY_SECONDS)
+
+
+async def _woken(wake: asyncio.Event, seconds: float) -> None:
+    """Wait until woken, at most so long. Before Python 3.12 `wait_for` loses a cancellation that meets the wake."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()
 
 
 async def fire(pool: Pool, *, limit: int) -> int:

@@ -75,7 +75,9 @@ class Sending:
                 workers.create_task(self._work(pool, wake))
 
     async def _work(self, pool: Pool, wake: asyncio.Event) -> None:
-        while True:
+        task = asyncio.current_task()
+        # The mail client's own waits may swallow a cancellation: it is seen here at the latest.
+        while task is None or not task.cancelling():
             wake.clear()
             try:
                 await self._send_all(pool)
@@ -88,8 +90,7 @@ class Sending:
                 log.exception("sending_failed", retry_in=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), pause)
+                await _woken(wake, pause)
 
     async def _pause(self, pool: Pool) -> float:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
@@ -177,6 +178,13 @@ class Sending:
         now = await clock(connection)
         await outgoing.keep_outcome(connection, delivery.id, "failed", reason, now=now)
         await outbox.append(connection, "notifier", [_failed(delivery, reason)], now=now)
+
+
+async def _woken(wake: asyncio.Event, seconds: float) -> None:
+    """Wait until woken, at most so long. Before Python 3.12 `wait_for` loses a cancellation that meets the wake."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

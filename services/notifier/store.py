@@ -139,7 +139,7 @@ async def lock_request(connection: Connection, request_id: str, tenant: str) -> 
 
 async def save_request(connection: Connection, request_id: str, state: RequestState) -> None:
     await connection.execute(
-        "UPDATE requests SET state = $2 WHERE request_id = $1", request_id, state.model_dump_json(exclude_none=True)
+        "UPDATE requests SET state = $2 WHERE request_id = $1", request_id, state.model_dump_json()
     )
 
 

@@ -1,13 +1,13 @@
 -- What the notifier keeps of tenants and people. Each event carries a number that rises in its log: the highest counts, so
 -- order and number of deliveries do not matter.
 CREATE TABLE tenants (
-    tenant           text    PRIMARY KEY,
-    name             text,
-    enabled          boolean NOT NULL DEFAULT false,
-    enabled_sequence bigint  NOT NULL DEFAULT 0,
-    notify           text[]  NOT NULL DEFAULT '{}',
-    links_in_mail    boolean NOT NULL DEFAULT false,
-    settings_sequence bigint NOT NULL DEFAULT 0
+    tenant            text    PRIMARY KEY,
+    name              text,
+    enabled           boolean NOT NULL DEFAULT false,
+    enabled_sequence  bigint  NOT NULL DEFAULT 0,
+    notify            text[]  NOT NULL DEFAULT '{}',
+    links_in_mail     boolean NOT NULL DEFAULT false,
+    settings_sequence bigint  NOT NULL DEFAULT 0
 );
 
 -- Somebody is there while he was added after he was removed.
@@ -31,11 +31,11 @@ CREATE TABLE roles (
     PRIMARY KEY (member_id, role)
 );
 
--- The fold of a request's events (shared.lifecycle).
+-- The fold of a request's events (shared.lifecycle), as JSON. It is text and not jsonb, which refuses an escaped NUL.
 CREATE TABLE requests (
-    request_id text  PRIMARY KEY,
-    tenant     text  NOT NULL,
-    state      jsonb NOT NULL DEFAULT '{}'
+    request_id text PRIMARY KEY,
+    tenant     text NOT NULL,
+    state      text NOT NULL DEFAULT '{}'
 );
 
 -- A mail as it was written when its event came: one for each event and audience.

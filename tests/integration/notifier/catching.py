@@ -28,7 +28,7 @@ class Caught:
         part = self.message.get_body(("plain",))
         assert part is not None
         content: str = part.get_content()
-        return content
+        return content.replace("\r\n", "\n")
 
 
 @dataclass

@@ -64,6 +64,22 @@ async def test_the_outcome_reaches_the_engineer_and_the_approvers_in_the_thread_
     assert len({mail.message["Message-ID"] for mail in catcher.mails}) == 6
 
 
+async def test_hostile_words_arrive_as_words(make_database: Databases, make_broker: Brokers) -> None:
+    url, broker = await make_database("notifier"), await make_broker()
+    hostile = "A\x00B \u202egnp.exe\r\nBcc: evil@example.com\r\n.\r\n<script>alert(1)</script>"
+    life = Life(detail=hostile, ticket=hostile)
+    async with speaking(broker) as voices, catching() as catcher, notifying(url, broker, catcher.url) as service:
+        await voices.say(*Contoso().events(), life.submitted(), life.provider_approved(comment=None))
+        await until(partial(settled, service.pool, 3))
+        await voices.say(life.denied(comment=hostile))
+        await until(partial(settled, service.pool, 6))
+    assert len(catcher.mails) == 6
+    for mail in catcher.mails:
+        assert "  | A[U+0000]B [U+202E]gnp.exe\n  | Bcc: evil@example.com\n  | .\n  | <script>" in mail.text
+        assert mail.message["Bcc"] is None
+        assert mail.message["Subject"].startswith("[Lockbox] A[U+0000]B [U+202E]gnp.exe Bcc")
+
+
 async def test_people_and_settings_count_as_they_were_last_changed(
     make_database: Databases, make_broker: Brokers
 ) -> None:
