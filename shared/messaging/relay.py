@@ -193,8 +193,10 @@ class _Sending:
                 if self._channel.is_closed:
                     raise NotConfirmed("the channel was closed")
                 if not found:
+                    # Not `wait_for`: before Python 3.12 it loses a cancellation that meets the wake, and the stop hangs.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), LOOK_AT_LEAST_EVERY_SECONDS)
+                        async with asyncio.timeout(LOOK_AT_LEAST_EVERY_SECONDS):
+                            await self._wake.wait()
         finally:
             for task in self._in_flight:
                 task.cancel()
