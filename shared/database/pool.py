@@ -38,3 +38,11 @@ async def clock(connection: Connection) -> datetime:
     """Read the database's clock now. Call it after the row lock: `now()` is the start of the transaction."""
     moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
     return moment
+
+
+def is_open(connection: Connection) -> bool:
+    """Say whether a connection taken from a pool can still be used: one that was lost has gone back to it meanwhile."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False
