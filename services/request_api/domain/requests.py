@@ -70,8 +70,8 @@ def release(state: RequestState, by: Member, now: datetime) -> AccessReleased | 
 def usable_approval(state: RequestState, now: datetime) -> RequestApproved | Problem:
     """Give the approval under which a token can be issued now, or why there is none."""
     approved = state.approved
-    if approved is None:
-        return Problem(409, "not_approved", f"The request is {state.state(now)}; a token needs its approval.")
+    if approved is None or state.provider_approved_at is None:
+        return Problem(409, "not_approved", f"The request is {state.state(now)}; a token needs both approvals.")
     if state.state(now) not in {"approved", "active"}:
         return Problem(409, "access_ended", "The access has ended. Submit a new request.")
     if now < approved.access_from:

@@ -127,13 +127,13 @@ async def save(connection: Connection, request_id: str, state: RequestState, rev
         None if approved is None else approved.grant_id,
         None if approved is None else approved.access_from,
         None if approved is None else approved.access_until,
-        _closed_at(state),
+        closed_at(state),
         None if approved is None else _RESOURCES.dump_json(approved.resources).decode(),
         state.model_dump_json(exclude_defaults=True),
     )
 
 
-def _closed_at(state: RequestState) -> datetime | None:
+def closed_at(state: RequestState) -> datetime | None:
     """Give the first instant that closes a grant or forbids it from the start, other than the end of its time."""
     closings = (
         state.released_at,

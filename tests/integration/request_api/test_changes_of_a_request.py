@@ -62,7 +62,7 @@ async def test_a_question_is_answered_before_the_decision_and_not_after(here: Wo
         assert answer.status_code == 200
         thread = [(said["kind"], said["text"], said["by"]["email"]) for said in answer.json()["thread"]]
         assert thread == [("question", "Why?", DANA.email), ("answer", "Because.", eve.email)]
-    await here.hear(await here.approval_of(made["id"]))
+    await here.approve(made["id"])
     late = await here.http.post(url, json={"text": "Also."}, headers=here.session(eve))
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
 

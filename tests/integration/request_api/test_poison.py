@@ -40,10 +40,10 @@ async def test_an_approval_of_other_bytes_than_were_submitted_opens_nothing(here
     shown = await here.http.get(f"/v1/requests/{made['id']}", headers=here.session(eve))
     assert (shown.json()["state"], shown.json()["grant"]) == ("awaiting_provider", None)
     # Whatever follows for this request waits behind it: also a sound approval.
-    await here.hear(await here.approval_of(made["id"]))
+    await here.approve(made["id"])
     token = await here.http.post(f"/v1/requests/{made['id']}/token", headers=here.session(eve))
     assert outcome(token) == (409, "not_approved")
-    await here.hear(await here.approval_of(other["id"]))
+    await here.approve(other["id"])
     assert (await here.act(await here.token(eve, other["id"]))).status_code == 201
 
 

@@ -37,7 +37,7 @@ async def short(here: World) -> Granted:
     """Give a grant whose time will be over in a moment."""
     tenant, eve = await here.tenant(), await here.person("engineer")
     made = await here.submit(eve, tenant, duration="PT2S")
-    await here.hear(await here.approval_of(made["id"]))
+    await here.approve(made["id"])
     headers = await here.token(eve, made["id"])
     shown = await here.http.get(f"/v1/requests/{made['id']}", headers=here.session(eve))
     return Granted(eve, tenant, shown.json(), headers)
@@ -75,7 +75,7 @@ async def test_an_end_that_comes_before_the_approval_closes_it_from_the_start(he
     approval = await here.approval_of(made["id"])
     granted = Granted(eve, tenant, made | {"grant": {"id": approval.data.model_dump()["grant_id"]}}, {})
     await here.hear(revoked(granted))
-    await here.hear(approval)
+    await here.hear(await here.provider_approval_of(made["id"]), approval)
     token = await here.http.post(f"/v1/requests/{made['id']}/token", headers=here.session(eve))
     assert outcome(token) == (409, "access_ended")
 

@@ -75,7 +75,7 @@ async def test_a_grant_with_many_long_resources_has_a_token_that_a_header_carrie
 async def test_before_the_start_there_is_no_token(here: World) -> None:
     tenant, eve = await here.tenant(), await here.person("engineer")
     made = await here.submit(eve, tenant)
-    await here.hear(await here.approval_of(made["id"], access_from=datetime.now(UTC) + timedelta(hours=1)))
+    await here.approve(made["id"], access_from=datetime.now(UTC) + timedelta(hours=1))
     answer = await issued(here, eve, made["id"])
     assert (answer.status_code, answer.json()["code"]) == (409, "not_started")
 
@@ -83,7 +83,7 @@ async def test_before_the_start_there_is_no_token(here: World) -> None:
 async def test_after_the_end_there_is_no_token(here: World) -> None:
     tenant, eve = await here.tenant(), await here.person("engineer")
     made = await here.submit(eve, tenant)
-    await here.hear(await here.approval_of(made["id"], access_from=datetime.now(UTC) - timedelta(hours=2)))
+    await here.approve(made["id"], access_from=datetime.now(UTC) - timedelta(hours=2))
     answer = await issued(here, eve, made["id"])
     assert (answer.status_code, answer.json()["code"]) == (409, "access_ended")
 
@@ -93,7 +93,7 @@ async def test_a_call_waits_for_the_approval_to_reach_the_log(here: World) -> No
     tenant, eve = await here.tenant(), await here.person("engineer")
     for _ in range(5):
         made = await here.submit(eve, tenant)
-        await here.hear(await here.approval_of(made["id"]))
+        await here.approve(made["id"])
         assert (await issued(here, eve, made["id"])).status_code == 201
 
 

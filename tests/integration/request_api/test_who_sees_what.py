@@ -71,7 +71,7 @@ async def test_a_list_is_filtered_by_the_state_as_it_is_now(here: World) -> None
     await here.token(eve, active["id"])
     # Its time is over though nobody has said so yet.
     over = await here.submit(eve, tenant)
-    await here.hear(await here.approval_of(over["id"], access_from=datetime.now(UTC) - timedelta(hours=3)))
+    await here.approve(over["id"], access_from=datetime.now(UTC) - timedelta(hours=3))
     for state, made in (
         ("awaiting_provider", waiting),
         ("withdrawn", withdrawn),

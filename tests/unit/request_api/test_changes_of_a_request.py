@@ -9,7 +9,7 @@ import pytest
 from services.request_api.domain.requests import MOST_ANSWERS, answer, release, usable_approval, withdraw
 from shared.events.access import AccessReleased
 from shared.events.envelope import Event
-from shared.events.requests import InformationProvided, RequestApproved, RequestWithdrawn
+from shared.events.requests import InformationProvided, RequestWithdrawn
 from shared.lifecycle import RequestState
 from shared.web.problems import Problem
 from tests.unit.request_api.made import EVE, HOUR, NOW, Story, event
@@ -114,5 +114,10 @@ def test_the_number_of_answers_is_bounded() -> None:
 def test_an_approval_is_given_as_it_was_decided() -> None:
     story = Story()
     approval = story.approval()
-    assert isinstance(usable_approval(story.fold(event(approval)), NOW), RequestApproved)
-    assert usable_approval(story.fold(event(approval)), NOW) == approval
+    assert usable_approval(story.fold(story.provider_approved(), event(approval)), NOW) == approval
+
+
+def test_one_stages_approval_alone_gives_no_token() -> None:
+    story = Story()
+    for alone in (story.provider_approved(), story.approved()):
+        assert named(usable_approval(story.fold(alone), NOW)) == "not_approved"
