@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aio_pika
 import asyncpg
@@ -32,16 +33,27 @@ async def up(data: Path, base: int) -> Running:
     return await running.start(*command, data=data)
 
 
+async def signed_in_to_postgres(state: dict[str, str]) -> None:
+    await (await asyncpg.connect(state["database"], timeout=5)).close()
+
+
+async def connected_to_rabbitmq(state: dict[str, str]) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(state["amqp"]).port)
+    writer.close()
+    await writer.wait_closed()
+
+
 async def answers(state: dict[str, str]) -> None:
-    """Wait until both servers take an administrator's connections."""
-    while True:
-        try:
-            connection = await asyncpg.connect(state["database"], timeout=5)
-            await connection.close()
-            async with await aio_pika.connect(state["amqp"], timeout=5):
-                return
-        except (OSError, asyncpg.PostgresError, aio_pika.exceptions.AMQPError):
-            await asyncio.sleep(0.1)
+    """Wait until both servers take connections."""
+    for try_one in (signed_in_to_postgres, connected_to_rabbitmq):
+        while True:
+            try:
+                await try_one(state)
+                break
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.1)
+    async with await aio_pika.connect(state["amqp"], timeout=10):
+        pass
 
 
 async def test_killed_servers_come_back_and_a_killed_supervisor_s_folder_goes_on(one: Running) -> None:
