@@ -18,11 +18,15 @@ ON CONFLICT (tenant) DO UPDATE SET last = s.last + excluded.last
 RETURNING tenant, last
 """
 
-_INSERT = """
-INSERT INTO events (tenant, sequence, id, type, subject, revision, time, body)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::integer[], $7::timestamptz[],
-                     $8::bytea[])
-"""
+# Written and told to the relay in one statement.
+_INSERT = f"""
+WITH written AS (
+    INSERT INTO events (tenant, sequence, id, type, subject, revision, time, body)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::integer[], $7::timestamptz[],
+                         $8::bytea[])
+)
+SELECT pg_notify('{WAKE_CHANNEL}', '')
+"""  # noqa: S608 - The channel is a constant.
 
 
 async def append(connection: Connection, service: str, drafts: Sequence[Draft], *, now: datetime) -> list[Event]:
@@ -52,7 +56,6 @@ async def append(connection: Connection, service: str, drafts: Sequence[Draft], 
         [event.time for event in events],
         [event.raw for event in events],
     )
-    await connection.execute(f"NOTIFY {WAKE_CHANNEL}")
     return events
 
 
