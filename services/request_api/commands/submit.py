@@ -40,7 +40,7 @@ class Submit:
 class _Known:
     """What a batch is decided by."""
 
-    standings: Sequence[Standing]
+    standings: Mapping[Session, Standing]
     tenants: Mapping[str, TenantRules]
     in_doubt: frozenset[str]
     extended: Mapping[str, Extended]
@@ -75,8 +75,7 @@ class Submissions:
             verdicts = await claim(connection, [command.claim for command in commands])
             known = await _read(connection, commands)
             outcomes = [
-                self._decide(command, standing, verdict, known)
-                for command, standing, verdict in zip(commands, known.standings, verdicts, strict=True)
+                self._decide(command, verdict, known) for command, verdict in zip(commands, verdicts, strict=True)
             ]
             # A refused call made nothing: the key that it claimed stays free.
             await release(
@@ -90,9 +89,9 @@ class Submissions:
             return await _write(connection, commands, outcomes, known.now)
 
     def _decide(
-        self, command: Submit, standing: Standing, verdict: Stored | Twin | Problem | None, known: _Known
+        self, command: Submit, verdict: Stored | Twin | Problem | None, known: _Known
     ) -> _Made | Stored | Twin | Problem:
-        member = admit_asker(command.session, standing)
+        member = admit_asker(command.session, known.standings[command.session])
         if isinstance(member, Problem):
             return member
         if verdict is not None:
@@ -126,13 +125,15 @@ class Submissions:
 
 
 async def _read(connection: Connection, commands: Sequence[Submit]) -> _Known:
-    named = list({command.asked.tenant for command in commands})
-    extended = list({command.asked.extends for command in commands if command.asked.extends is not None})
+    sessions = {command.session for command in commands}
+    named = {command.asked.tenant for command in commands}
+    extended = {command.asked.extends for command in commands if command.asked.extends is not None}
+    in_doubt = await blocked(connection, [*named, *(session.subject for session in sessions)])
     return _Known(
-        standings=await people.standings(connection, [command.session for command in commands]),
-        tenants=await tenants.rules(connection, named),
-        in_doubt=await blocked(connection, named),
-        extended=await requests.owners(connection, extended),
+        standings=await people.standings(connection, list(sessions), in_doubt),
+        tenants=await tenants.rules(connection, list(named)),
+        in_doubt=in_doubt,
+        extended=await requests.owners(connection, list(extended)),
         now=await clock(connection),
     )
 

@@ -1,7 +1,9 @@
 """The provider's people, their roles and the ends of their sessions. A later event counts, in whatever order they arrive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
+
+import asyncpg
 
 from services.request_api.domain.people import Member, Standing
 from shared.database.pool import Connection
@@ -11,56 +13,65 @@ from shared.security.tokens import Session
 
 _MEMBERS = """
 SELECT m.member_id, m.email, m.name, m.employer, m.job_title, m.country, m.sessions_from,
-       m.removed_sequence >= m.added_sequence AS removed,
+       m.removed_sequence > m.added_sequence AS removed,
        ARRAY(SELECT r.role FROM roles r
              WHERE r.member_id = m.member_id AND r.held AND r.sequence > m.removed_sequence) AS roles
 FROM members m WHERE m.member_id = ANY($1)
 """
+# The same for sessions: one statement, for it stands before every call.
+_STANDINGS = """
+SELECT m.member_id, m.email, m.name, m.employer, m.job_title, m.country, m.sessions_from,
+       m.removed_sequence > m.added_sequence AS removed,
+       ARRAY(SELECT r.role FROM roles r
+             WHERE r.member_id = m.member_id AND r.held AND r.sequence > m.removed_sequence) AS roles,
+       s.member_id AS subject, s.session_id,
+       EXISTS (SELECT FROM revoked_sessions e WHERE e.session_id = s.session_id) AS revoked
+FROM unnest($1::text[], $2::text[]) AS s (member_id, session_id) LEFT JOIN members m ON m.member_id = s.member_id
+"""
+
+
+def _member(row: asyncpg.Record) -> Member | None:
+    """Make a member of his row; None for one of whom only the end of sessions is known."""
+    if row["email"] is None and not row["removed"]:
+        return None
+    return Member(
+        id=row["member_id"],
+        email=row["email"] or "",
+        name=row["name"] or "",
+        employer=row["employer"],
+        job_title=row["job_title"],
+        country=row["country"],
+        roles=frozenset() if row["removed"] else frozenset(row["roles"]),
+        removed=row["removed"],
+        sessions_from=row["sessions_from"],
+    )
 
 
 async def members(connection: Connection, ids: Sequence[str]) -> dict[str, Member]:
-    """Read members, those who were removed included; one of whom only a role or a session's end is known is left out."""
-    found = {}
-    for row in await connection.fetch(_MEMBERS, ids):
-        if row["email"] is None and not row["removed"]:
-            continue
-        found[row["member_id"]] = Member(
-            id=row["member_id"],
-            email=row["email"] or "",
-            name=row["name"] or "",
-            employer=row["employer"],
-            job_title=row["job_title"],
-            country=row["country"],
-            roles=frozenset() if row["removed"] else frozenset(row["roles"]),
-            removed=row["removed"],
-            sessions_from=row["sessions_from"],
-        )
-    return found
+    """Read members, those who were removed included."""
+    found = map(_member, await connection.fetch(_MEMBERS, ids))
+    return {member.id: member for member in found if member is not None}
 
 
-async def standings(connection: Connection, sessions: Sequence[Session]) -> list[Standing]:
-    """Read what is known of the callers, each at the position of his session."""
-    ids = list({session.subject for session in sessions})
-    known = await members(connection, ids)
+async def standings(
+    connection: Connection, sessions: Sequence[Session], in_doubt: Container[str]
+) -> Mapping[Session, Standing]:
+    """Read what is known of the callers; `in_doubt` are the subjects of events that could not be applied."""
+    distinct = {(session.subject, session.session_id) for session in sessions}
     rows = await connection.fetch(
-        "SELECT session_id FROM revoked_sessions WHERE session_id = ANY($1)",
-        list({session.session_id for session in sessions}),
+        _STANDINGS, [subject for subject, _ in distinct], [session_id for _, session_id in distinct]
     )
-    revoked = {row["session_id"] for row in rows}
-    in_doubt = await blocked(connection, ids)
-    return [
-        Standing(
-            member=known.get(session.subject),
-            session_revoked=session.session_id in revoked,
-            in_doubt=session.subject in in_doubt,
-        )
-        for session in sessions
-    ]
+    found = {
+        (row["subject"], row["session_id"]): Standing(_member(row), row["revoked"], row["subject"] in in_doubt)
+        for row in rows
+    }
+    return {session: found[session.subject, session.session_id] for session in sessions}
 
 
 async def standing(connection: Connection, session: Session) -> Standing:
     """Read what is known of one caller."""
-    return (await standings(connection, [session]))[0]
+    in_doubt = await blocked(connection, [session.subject])
+    return (await standings(connection, [session], in_doubt))[session]
 
 
 async def add(connection: Connection, said: MemberAdded, sequence: int) -> None:
