@@ -7,7 +7,7 @@ import structlog
 
 from services.audit.store.log import GROWTH_CHANNEL
 from shared.database.faults import TRANSIENT
-from shared.database.pool import ACQUIRE_SECONDS, Pool
+from shared.database.pool import ACQUIRE_SECONDS, Pool, is_open
 
 PAUSE_SECONDS = 0.5
 # Word comes by NOTIFY; this is for one that was lost with its connection.
@@ -25,8 +25,10 @@ class Growth:
 
     async def wait(self, seen: asyncio.Event, seconds: float) -> None:
         """Wait until the log has grown since `seen` was taken from `now()`, at most so long."""
+        # Not `wait_for`: on Python 3.11 that loses a cancellation which comes together with the word.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(seen.wait(), min(seconds, LOOK_AT_LEAST_EVERY_SECONDS))
+            async with asyncio.timeout(min(seconds, LOOK_AT_LEAST_EVERY_SECONDS)):
+                await seen.wait()
 
     def now(self) -> asyncio.Event:
         """Give what will be set when the log grows from now on. Take it before the look at the log."""
@@ -39,20 +41,31 @@ class Growth:
                 await self._listen()
             except TRANSIENT as error:
                 log.warning("listening_interrupted", error=repr(error))
+            except Exception:
+                # Whatever it is, who waits would be woken late from now on if this ended.
+                log.exception("listening_failed")
             self._tell()
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _listen(self) -> None:
         lost = asyncio.Event()
+
+        def told(*_: object) -> None:
+            self._tell()
+
+        def ended(*_: object) -> None:
+            lost.set()
+
         async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(GROWTH_CHANNEL, self._tell)
+            connection.add_termination_listener(ended)
+            await connection.add_listener(GROWTH_CHANNEL, told)
             try:
                 self._tell()
                 await lost.wait()
             finally:
-                if not connection.is_closed():
-                    await connection.remove_listener(GROWTH_CHANNEL, self._tell)
+                if is_open(connection):
+                    connection.remove_termination_listener(ended)
+                    await connection.remove_listener(GROWTH_CHANNEL, told)
 
     def _tell(self, *_: object) -> None:
         grown, self._grown = self._grown, asyncio.Event()

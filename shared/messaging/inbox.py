@@ -17,11 +17,14 @@ from shared.database.pool import Connection, Pool, transaction
 from shared.events.envelope import Event, read
 from shared.messaging.delivery import Control, Delivery, Quarantined, check
 from shared.messaging.subscriptions import CONSUMES, LISTENS_TO
+from shared.observability.metrics import REGISTRY
 
 log = structlog.get_logger()
 
-QUARANTINED = Counter("lockbox_quarantined_total", "Messages that could not be attributed to the owner of their type")
-DEAD = Counter("lockbox_dead_letters_total", "Events that failed when applied alone", ["type"])
+QUARANTINED = Counter(
+    "lockbox_quarantined_total", "Messages that could not be attributed to the owner of their type", registry=REGISTRY
+)
+DEAD = Counter("lockbox_dead_letters_total", "Events that failed when applied alone", ["type"], registry=REGISTRY)
 
 
 class Outcome(Enum):

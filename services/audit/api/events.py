@@ -48,11 +48,22 @@ class CloudEvent(BaseModel):
     type: str
     subject: str
     time: str
+    datacontenttype: str
     tenantid: str
+    actorid: str
+    actortype: str
     sequence: str
+    salt: str
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
     data: dict[str, Any]
     leafindex: int
     logorigin: str
+
+
+class _CloudEventResponse(Response):
+    media_type = CONTENT_TYPE
 
 
 class EventPage(BaseModel):
@@ -144,16 +155,22 @@ async def _one(audit: Audit, reader: Reader, event_id: str) -> Entry:
     return entry
 
 
-@router.get("/v1/events/{event_id}", summary="Read one event", response_model=CloudEvent)
+@router.get(
+    "/v1/events/{event_id}",
+    summary="Read one event",
+    response_class=_CloudEventResponse,
+    response_model=CloudEvent,
+    responses=refuses({403: "`forbidden`"}),
+)
 async def get_event(audit: AuditPart, reader: ReaderPart, event_id: EventId) -> Response:
-    return Response(audit.shown(await _one(audit, reader, event_id)), media_type=CONTENT_TYPE)
+    return _CloudEventResponse(audit.shown(await _one(audit, reader, event_id)))
 
 
 @router.get(
     "/v1/events/{event_id}/bytes",
     summary="Read the exact bytes of an event, as they were published and are hashed",
-    response_class=Response,
-    responses={200: {"content": {CONTENT_TYPE: {}}}},
+    response_class=_CloudEventResponse,
+    responses=refuses({403: "`forbidden`"}),
 )
 async def get_bytes(audit: AuditPart, reader: ReaderPart, event_id: EventId) -> Response:
-    return Response((await _one(audit, reader, event_id)).body, media_type=CONTENT_TYPE)
+    return _CloudEventResponse((await _one(audit, reader, event_id)).body)
