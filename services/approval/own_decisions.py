@@ -5,7 +5,6 @@ which holds many, never waits for a tenant's counter, and nobody waits in a circ
 """
 
 import asyncio
-import contextlib
 from datetime import timedelta
 
 import structlog
@@ -19,6 +18,7 @@ from shared.database.faults import TRANSIENT
 from shared.database.outbox import append
 from shared.database.pool import ACQUIRE_SECONDS, Pool, clock, transaction
 from shared.messaging.inbox import is_blocked
+from shared.waiting import woken
 
 BATCH = 100
 # How often it looks when nobody wakes it: for what was asked too early, and what another copy of the service noted.
@@ -40,8 +40,7 @@ async def keep_deciding(pool: Pool, wake: asyncio.Event) -> None:
         except Exception:
             # Whatever it is, stopping here would be worse: what is due stays noted, and somebody is told.
             log.exception("own_decisions_failed")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), LOOK_SECONDS)
+        await woken(wake, LOOK_SECONDS)
 
 
 async def decide_due(pool: Pool) -> None:

@@ -5,7 +5,6 @@ day's outage, only makes what is overdue come late.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -18,6 +17,7 @@ from shared.database.faults import TRANSIENT
 from shared.database.pool import ACQUIRE_SECONDS, Pool, clock, transaction
 from shared.events.envelope import Draft, Event, service_actor
 from shared.observability.metrics import REGISTRY
+from shared.waiting import woken
 
 BATCH = 200
 # For a timer that another instance set, and died before it fired it.
@@ -62,7 +62,7 @@ class Firing:
                 log.exception("timers_failed", retry_in=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                await _woken(self._wake, pause)
+                await woken(self._wake, pause)
 
     async def _look(self, pool: Pool) -> float:
         """Fire all that is due. Return for how long there is nothing to do."""
@@ -73,13 +73,6 @@ class Firing:
         if left is None:
             return LOOK_AT_LEAST_EVERY_SECONDS
         return min(max(left, LOCKED_ELSEWHERE_SECONDS), LOOK_AT_LEAST_EVERY_SECONDS)
-
-
-async def _woken(wake: asyncio.Event, seconds: float) -> None:
-    """Wait until woken, at most so long. Before Python 3.12 `wait_for` loses a cancellation that meets the wake."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await wake.wait()
 
 
 async def fire(pool: Pool, *, limit: int) -> int:

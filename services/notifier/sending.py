@@ -5,7 +5,6 @@ committed. A process that dies in between lets the lock go, and the next try car
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from shared.database.pool import ACQUIRE_SECONDS, Connection, Pool, clock, trans
 from shared.events.envelope import Draft, Event, service_actor
 from shared.events.log import NotificationDelivered, NotificationFailed
 from shared.observability.metrics import REGISTRY
+from shared.waiting import woken
 
 # For what another instance made, and died before it sent it.
 LOOK_AT_LEAST_EVERY_SECONDS = 5.0
@@ -90,7 +90,7 @@ class Sending:
                 log.exception("sending_failed", retry_in=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                await _woken(wake, pause)
+                await woken(wake, pause)
 
     async def _pause(self, pool: Pool) -> float:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
@@ -178,13 +178,6 @@ class Sending:
         now = await clock(connection)
         await outgoing.keep_outcome(connection, delivery.id, "failed", reason, now=now)
         await outbox.append(connection, "notifier", [_failed(delivery, reason)], now=now)
-
-
-async def _woken(wake: asyncio.Event, seconds: float) -> None:
-    """Wait until woken, at most so long. Before Python 3.12 `wait_for` loses a cancellation that meets the wake."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await wake.wait()
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

@@ -20,11 +20,12 @@ from faststream.rabbit import RabbitBroker
 
 from shared.database.faults import TRANSIENT
 from shared.database.outbox import WAKE_CHANNEL
-from shared.database.pool import ACQUIRE_SECONDS, Connection, Pool, clock
+from shared.database.pool import ACQUIRE_SECONDS, Connection, Pool, clock, is_open
 from shared.events.envelope import CONTENT_TYPE, rfc3339
 from shared.messaging.broker import BROKER_FAULTS, open_channel
 from shared.messaging.subscriptions import CONTROL_PREFIX
 from shared.messaging.topology import EXCHANGE, hash_exchange
+from shared.waiting import woken
 
 WINDOW = 500
 FETCH = 500
@@ -140,7 +141,7 @@ class Relay:
                         self._state = "sending"
                         await _Sending(self._service, connection, channel, wake).run()
             finally:
-                if not connection.is_closed():
+                if is_open(connection):
                     await connection.remove_listener(WAKE_CHANNEL, woken)
 
     @contextlib.asynccontextmanager
@@ -154,7 +155,7 @@ class Relay:
         try:
             yield
         finally:
-            if not connection.is_closed():
+            if is_open(connection):
                 await connection.execute("SELECT pg_advisory_unlock($1)", LEADER_LOCK)
 
 
@@ -193,10 +194,7 @@ class _Sending:
                 if self._channel.is_closed:
                     raise NotConfirmed("the channel was closed")
                 if not found:
-                    # Not `wait_for`: before Python 3.12 it loses a cancellation that meets the wake, and the stop hangs.
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(LOOK_AT_LEAST_EVERY_SECONDS):
-                            await self._wake.wait()
+                    await woken(self._wake, LOOK_AT_LEAST_EVERY_SECONDS)
         finally:
             for task in self._in_flight:
                 task.cancel()

@@ -77,7 +77,8 @@ class BodyDigest:
         return hmac.digest(self._key, body, "sha256")
 
 
-async def _idempotency_key(request: Request) -> str | None:
+async def idempotency_key(request: Request) -> str | None:
+    """Read the header of a call: its value, or None. Raises Problem 422 for one that cannot be a key."""
     given = request.headers.getlist(HEADER)
     if not given:
         return None
@@ -88,8 +89,8 @@ async def _idempotency_key(request: Request) -> str | None:
     return given[0]
 
 
-IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
-"""The header's value, or None. Raises Problem 422 for one that cannot be a key."""
+IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
+"""`idempotency_key` as a dependency. A route that is called very often reads it itself, which costs less."""
 DOCUMENTED: Final[dict[str, Any]] = {
     "parameters": [
         {

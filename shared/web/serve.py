@@ -1,6 +1,7 @@
 """Serves an app until the process is told to stop."""
 
 import gc
+import os
 import signal
 from types import FrameType
 from typing import Final
@@ -25,6 +26,10 @@ class _Server(uvicorn.Server):
         self._app = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.started:
+            # It looks at nothing before its start has ended, and the start waits for a database that may never come. What is
+            # under way is undone as after any kill: nothing was acknowledged that is not durable.
+            os._exit(0)
         self._app.state.stopping.set()
         super().handle_exit(sig, frame)
 
