@@ -12,7 +12,7 @@ from services.request_api.core import core_of
 from shared.events.envelope import new_id
 from shared.web.bodies import Router
 from shared.web.fields import Body, EventId, Operation, ResourceId, Text4K, Timestamp
-from shared.web.idempotency import DOCUMENTED, IdempotencyKey, claim_of
+from shared.web.idempotency import DOCUMENTED, IdempotencyKey, claim_of, idempotency_key
 from shared.web.problems import refuses
 
 # What the record names as the enforcement point of actions that are reported here.
@@ -57,8 +57,9 @@ router = Router(prefix="/v1/actions", tags=["actions"])
     ),
     openapi_extra=dict(DOCUMENTED),
 )
-async def act(request: Request, body: ActionBody, token: UnderGrant, key: IdempotencyKey) -> Any:
+async def act(request: Request, body: ActionBody, token: UnderGrant) -> Any:
     core = core_of(request)
+    key = await idempotency_key(request)
     command = Act(
         grant=token.grant,
         token_id=token.token_id,

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Query, Request
 from pydantic import AfterValidator, Field
 
@@ -35,7 +34,7 @@ from shared.web.fields import (
     Timestamp,
     parse_id,
 )
-from shared.web.idempotency import DOCUMENTED, Claim, IdempotencyKey, claim_of
+from shared.web.idempotency import DOCUMENTED, Claim, IdempotencyKey, claim_of, idempotency_key
 from shared.web.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, page
 from shared.web.problems import forbidden, invalid, not_found, refuses
 
@@ -120,13 +119,13 @@ async def session_claim(request: Request, session: Session, key: str | None) -> 
     ),
     openapi_extra=dict(DOCUMENTED),
 )
-async def submit_request(request: Request, body: SubmitBody, session: OnCollection, key: IdempotencyKey) -> Any:
+async def submit_request(request: Request, body: SubmitBody, session: OnCollection) -> Any:
     command = Submit(
         session=session,
         asked=body.asked(),
         size=len(await request.body()),
         request_id=new_id(),
-        claim=await session_claim(request, session, key),
+        claim=await session_claim(request, session, await idempotency_key(request)),
     )
     return (await core_of(request).submissions.submit(command)).response()
 
@@ -161,8 +160,8 @@ async def list_requests(
         )
         now = await clock(connection)
     shown = rows[:limit]
-    items = [orjson.Fragment(row.state.view(now).model_dump_json()) for row in shown]
-    return answer(page(items, encode_cursor(shown[-1].id) if len(rows) > limit else None))
+    views = [row.state.view(now) for row in shown]
+    return answer(page(views, encode_cursor(shown[-1].id) if len(rows) > limit else None))
 
 
 def _position(cursor: str) -> str:
@@ -181,7 +180,7 @@ async def show_request(request: Request, id: EventId, session: OnOne) -> Any:  #
         if row is None or not sees(member, row.engineer_id):
             raise not_found()
         now = await clock(connection)
-    return answer(row.state.view(now).model_dump_json().encode())
+    return answer(row.state.view(now))
 
 
 @router.post(

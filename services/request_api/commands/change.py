@@ -15,6 +15,7 @@ from shared.events.envelope import Draft, Event
 from shared.events.values import Data
 from shared.lifecycle import RequestState, evolve
 from shared.security.tokens import Session
+from shared.web.answers import to_json
 from shared.web.idempotency import Claim, Stored, claim_one, store_one
 from shared.web.problems import Problem, forbidden, not_found
 
@@ -47,7 +48,7 @@ async def change(pool: Pool, command: Change) -> Stored:
         state = row.state
         if data is not None:
             _, state = await publish(connection, row, data, member, now)
-        answer = Stored(200, state.view(now).model_dump_json().encode())
+        answer = Stored(200, to_json(state.view(now)))
         await store_one(connection, command.claim, answer.status, answer.body)
     return answer
 

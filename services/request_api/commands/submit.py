@@ -17,6 +17,7 @@ from shared.lifecycle import RequestState
 from shared.messaging.inbox import blocked
 from shared.security.tokens import Session
 from shared.settings import CoveredService
+from shared.web.answers import to_json
 from shared.web.idempotency import Answer, Claim, Stored, Twin, claim, release, store
 from shared.web.problems import Problem, invalid, problem_of, unavailable
 
@@ -161,7 +162,7 @@ async def _write(
             answers.append(outcome)
             continue
         state = RequestState(submitted=outcome.data)
-        body = state.view(now).model_dump_json().encode()
+        body = to_json(state.view(now))
         answers.append(Stored(201, body))
         drafts.append(outcome.draft)
         states.append(state)
