@@ -107,7 +107,7 @@ async def action(story: Story, request: str) -> None:
     chapter(
         2,
         "Eve acts, and nothing is off the record",
-        "A grant token is given only once the approval is in Contoso's log. Each action is in the log before its answer.",
+        "A grant token is given only once the approval is in Contoso's log. Each action is durably recorded before its answer.",
     )
     await story.eve.awaits(f"{story.at.request_api}/v1/requests/{request}", "approved")
     granted = await story.eve.does(
