@@ -51,7 +51,7 @@ class System:
         choices = self._choices
         state = {
             "ready": self._ready,
-            **{name: choices.url(name) for name in ("request_api", "approval", "audit", "mail")},
+            **{name: choices.url(name) for name in PORTS},
             "amqp": self._amqp_url,
             "database": self._database_url,
             "pids": self._supervisor.pids,
