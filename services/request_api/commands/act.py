@@ -1,6 +1,5 @@
 """Actions under a grant: those of many callers in one transaction, and on the record before the answer is given."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,11 +8,12 @@ import orjson
 import prometheus_client
 import structlog
 
+from services.request_api.commands.refusals import RefusalRecords
 from services.request_api.commands.submit import SERVICE
 from services.request_api.domain.gate import Action, Allowed, GrantPicture, Picture, Refused, decide
 from services.request_api.domain.people import Member
 from services.request_api.store import actions, people, requests
-from services.request_api.store.actions import Recorded, Refusals
+from services.request_api.store.actions import Recorded
 from shared.database.group_commit import GroupCommit
 from shared.database.outbox import append
 from shared.database.pool import Connection, Pool, transaction
@@ -27,8 +27,6 @@ from shared.web.problems import Problem, forbidden, unauthorized, unavailable
 
 # Whose events the gate's picture rests on.
 DECIDES = "approval"
-# Refusals of a token that stand in the log one by one, in a minute; what is over is counted.
-SINGLE_RECORDS_A_MINUTE = 20
 
 ANSWERED = prometheus_client.Counter(
     "lockbox_actions", "Actions decided, by code (`allowed` or a gate code).", ["code"], registry=REGISTRY
@@ -148,7 +146,10 @@ async def _write(
     known: _Known,
 ) -> list[Stored | Exception]:
     """Put every decision on the record and give each caller's answer."""
-    singly = await _Refusals.read(connection, commands, outcomes, known.now)
+    refused = {
+        command.token_id for command, outcome in zip(commands, outcomes, strict=True) if isinstance(outcome, Refused)
+    }
+    refusals = await RefusalRecords.read(connection, refused, known.now)
     answers: list[Stored | Exception] = []
     drafts: list[Draft] = []
     recorded: list[Recorded] = []
@@ -177,7 +178,7 @@ async def _write(
             ANSWERED.labels("allowed").inc()
         else:
             answers.append(refusal(outcome, command.action_id))
-            if singly.count(command, outcome):
+            if refusals.count(command.token_id, command.grant, outcome):
                 drafts.append(_draft(command, outcome, known))
             if command.claim is not None:
                 to_release.append(command.claim)
@@ -185,7 +186,7 @@ async def _write(
     await release(connection, to_release)
     await store(connection, to_keep)
     await actions.insert(connection, recorded, known.now)
-    await singly.write(connection)
+    await refusals.write(connection)
     await append(connection, SERVICE, drafts, now=known.now)
     return answers
 
@@ -233,61 +234,3 @@ def refusal(refused: Refused, action_id: str) -> Problem:
         problem = forbidden(detail, refused.code)
     problem.members["action_id"] = action_id
     return problem
-
-
-class _Refusals:
-    """Which refusals of a batch stand in the log one by one, and which are only counted."""
-
-    def __init__(self, minute: datetime, now: datetime, recorded: Mapping[str, int]) -> None:
-        self._minute = minute
-        self._now = now
-        self._recorded = Counter(recorded)
-        self._singly: Counter[tuple[str, str]] = Counter()
-        self._counted: Counter[tuple[str, str]] = Counter()
-        self._grants: dict[str, Grant] = {}
-
-    @classmethod
-    async def read(
-        cls, connection: Connection, commands: Sequence[Act], outcomes: Sequence[object], now: datetime
-    ) -> "_Refusals":
-        minute = now.replace(second=0, microsecond=0)
-        tokens = {
-            command.token_id
-            for command, outcome in zip(commands, outcomes, strict=True)
-            if isinstance(outcome, Refused)
-        }
-        recorded = await actions.recorded_refusals(connection, list(tokens), minute) if tokens else {}
-        return cls(minute, now, recorded)
-
-    def count(self, command: Act, refused: Refused) -> bool:
-        """Count a refusal; say whether it has a record of its own."""
-        token_id = command.token_id
-        self._grants[token_id] = command.grant
-        if self._recorded[token_id] < SINGLE_RECORDS_A_MINUTE:
-            self._recorded[token_id] += 1
-            self._singly[token_id, refused.code] += 1
-            return True
-        self._counted[token_id, refused.code] += 1
-        return False
-
-    async def write(self, connection: Connection) -> None:
-        refused = []
-        for token_id, code in self._singly.keys() | self._counted.keys():
-            grant = self._grants[token_id]
-            counted = self._counted[token_id, code]
-            refused.append(
-                Refusals(
-                    token_id=token_id,
-                    minute=self._minute,
-                    code=code,
-                    request_id=grant.request_id,
-                    grant_id=grant.grant_id,
-                    tenant=grant.tenant,
-                    recorded=self._singly[token_id, code],
-                    counted=counted,
-                    first=self._now if counted else None,
-                    last=self._now if counted else None,
-                )
-            )
-        if refused:
-            await actions.count_refusals(connection, refused)

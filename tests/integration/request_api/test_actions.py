@@ -10,15 +10,8 @@ import httpx
 from services.request_api.commands.upkeep import summarize
 from shared.events.values import Resource
 from shared.security.tokens import issue_grant
-from tests.integration.request_api.world import (
-    MAILBOX,
-    Granted,
-    World,
-    bearer,
-    member_removed,
-    revoked,
-    role_removed,
-)
+from tests.integration.request_api.said import member_removed, role_removed
+from tests.integration.request_api.world import MAILBOX, Granted, World, bearer
 from tests.kernel import until
 
 
@@ -191,5 +184,5 @@ async def test_an_action_is_completed_only_under_its_own_grant_and_only_when_it_
 async def test_an_action_that_was_running_is_completed_after_the_end_of_the_grant(here: World) -> None:
     granted = await here.granted()
     action_id = (await here.act(granted.headers)).json()["action_id"]
-    await here.hear(revoked(granted))
+    await here.hear(granted.revocation)
     assert (await completed(here, granted, action_id)).status_code == 201

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from shared.events import requests
 from shared.events.values import Person
-from tests.integration.request_api.world import DANA, World, by_approval, revoked
+from tests.integration.request_api.said import DANA, by_approval
+from tests.integration.request_api.world import World
 
 
 async def test_a_withdrawal_is_published_once_and_shown(here: World) -> None:
@@ -108,7 +109,7 @@ async def test_a_grant_is_released_once_and_not_after_another_end(here: World) -
     assert len(await here.events(granted.id, "access.released")) == 1
 
     other = await here.granted()
-    await here.hear(revoked(other))
+    await here.hear(other.revocation)
     late = await here.http.post(f"/v1/grants/{other.grant_id}/release", headers=here.session(other.engineer))
     assert (late.status_code, late.json()["code"]) == (409, "access_ended")
 

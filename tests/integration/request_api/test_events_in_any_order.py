@@ -21,18 +21,16 @@ from shared.lifecycle import evolve
 from shared.messaging.delivery import Delivery
 from shared.messaging.inbox import Inbox
 from shared.messaging.topology import EXCHANGE
-from tests.integration.request_api.world import (
+from tests.integration.request_api.said import (
     DANA,
-    Granted,
-    World,
     by_approval,
     member_added,
     member_removed,
     registered,
-    revoked,
     role_assigned,
     role_removed,
 )
+from tests.integration.request_api.world import Granted, World
 
 
 def delivered(event: Event) -> Delivery:
@@ -119,7 +117,7 @@ async def test_a_request_ends_up_the_same_in_whatever_order_its_events_come(here
     made = await here.submit(eve, tenant)
     approval = await here.approval_of(made["id"])
     granted = Granted(eve, tenant, made | {"grant": {"id": approval.data.model_dump()["grant_id"]}}, {})
-    drafts = [await here.provider_approval_of(made["id"]), approval, revoked(granted)]
+    drafts = [await here.provider_approval_of(made["id"]), approval, granted.revocation]
     async with unsent(here, drafts) as events:
         await apply(here.database, events, random.Random(seed))
     async with transaction(here.database) as connection:

@@ -10,7 +10,8 @@ from shared.events.envelope import Draft, service_actor
 from shared.events.members import RoleAssigned
 from shared.events.tenants import TenantSettingsChanged
 from shared.events.values import Settings
-from tests.integration.request_api.world import DANA, World, asked
+from tests.integration.request_api.said import DANA
+from tests.integration.request_api.world import World, asked
 from tests.kernel import until
 
 

@@ -9,7 +9,7 @@ import httpx
 
 from shared.events.access import AccessExpired
 from shared.events.envelope import Draft, service_actor
-from tests.integration.request_api.world import Granted, World, revoked
+from tests.integration.request_api.world import Granted, World
 from tests.kernel import until
 
 
@@ -20,7 +20,7 @@ def outcome(answer: httpx.Response) -> tuple[int, str]:
 async def test_after_the_revocation_no_action_is_allowed(here: World) -> None:
     granted = await here.granted()
     assert (await here.act(granted.headers)).status_code == 201
-    await here.hear(revoked(granted))
+    await here.hear(granted.revocation)
     assert outcome(await here.act(granted.headers)) == (403, "grant_ended")
     token = await here.http.post(f"/v1/requests/{granted.id}/token", headers=here.session(granted.engineer))
     assert outcome(token) == (409, "access_ended")
@@ -74,7 +74,7 @@ async def test_an_end_that_comes_before_the_approval_closes_it_from_the_start(he
     made = await here.submit(eve, tenant)
     approval = await here.approval_of(made["id"])
     granted = Granted(eve, tenant, made | {"grant": {"id": approval.data.model_dump()["grant_id"]}}, {})
-    await here.hear(revoked(granted))
+    await here.hear(granted.revocation)
     await here.hear(await here.provider_approval_of(made["id"]), approval)
     token = await here.http.post(f"/v1/requests/{made['id']}/token", headers=here.session(eve))
     assert outcome(token) == (409, "access_ended")
@@ -92,7 +92,7 @@ async def test_actions_during_the_revocation_are_allowed_before_it_and_refused_a
 
     workers = [asyncio.create_task(acting()) for _ in range(4)]
     await asyncio.sleep(0.3)
-    await here.hear(revoked(granted))
+    await here.hear(granted.revocation)
     heard = asyncio.get_running_loop().time()
     await asyncio.sleep(0.3)
     stop.set()

@@ -19,7 +19,8 @@ from services.request_api.proofs import Proofs
 from shared.security.keys import JwksSource
 from shared.security.tokens import grant_verifier
 from shared.web.problems import Problem
-from tests.integration.request_api.world import SECRET, World, serving
+from tests.integration.request_api.playing import serving
+from tests.integration.request_api.world import SECRET, World
 
 
 async def issued(here: World, person: Any, request_id: str) -> httpx.Response:

@@ -9,9 +9,7 @@ import pytest
 
 from shared.events.envelope import new_id
 from shared.events.values import Person
-from tests.integration.request_api.world import (
-    World,
-    asked,
+from tests.integration.request_api.said import (
     member_added,
     member_removed,
     password_reset,
@@ -19,6 +17,7 @@ from tests.integration.request_api.world import (
     role_removed,
     session_revoked,
 )
+from tests.integration.request_api.world import World, asked
 
 
 async def listed(here: World, person: Person, **query: Any) -> list[str]:

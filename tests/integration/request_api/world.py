@@ -5,18 +5,16 @@ What these two say goes through an outbox and a relay of their own, so the contr
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import itertools
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
@@ -26,77 +24,29 @@ from deploy.local.state import free_port
 from services.audit.app import build as build_audit
 from services.request_api.app import build
 from services.request_api.core import Core
-from shared.database.outbox import append
-from shared.database.pool import Pool, clock, open_pool, transaction
-from shared.events import access, members, requests, tenants
-from shared.events.envelope import PROVIDER, Draft, Event, new_id, read, service_actor
-from shared.events.values import Data, Decider, Engineer, Person, RequestFacts, Resource, Settings
-from shared.messaging.broker import make_broker
-from shared.messaging.relay import Relay
+from shared.database.pool import Pool, open_pool
+from shared.events import requests
+from shared.events.envelope import PROVIDER, Draft, Event, new_id, read
+from shared.events.values import Person, Resource, Settings
 from shared.security.keys import public_jwks, signing_key
 from shared.security.tokens import issue_session
 from shared.settings import Settings as ServiceSettings
+from tests.integration.request_api.playing import Publisher, publishing, serving
+from tests.integration.request_api.said import (
+    DANA,
+    MAX,
+    by_approval,
+    member_added,
+    registered,
+    revoked,
+    role_assigned,
+)
 from tests.kernel import until
 from tests.servers import Broker, Databases
 
 SECRET = "the-services-own-credential-in-tests"
 MAILBOX = "exchange-online/mailboxes/alice"
 _numbers = itertools.count(1)
-
-
-@asynccontextmanager
-async def serving(app: FastAPI, port: int) -> AsyncIterator[str]:
-    """Serve an app over HTTP for the length of the block; give its address."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="on", ws="none")
-    )
-    # Not `serve`, which would take the test run's own signals.
-    task = asyncio.create_task(server._serve())
-    try:
-        await until(lambda: server.started or task.done())
-        if task.done():
-            task.result()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-class Publisher:
-    """A service that a test plays: its outbox and its relay, which can be stopped."""
-
-    def __init__(self, service: str, pool: Pool, amqp_url: str) -> None:
-        self.service = service
-        self.pool = pool
-        self._amqp_url = amqp_url
-
-    async def commit(self, *drafts: Draft) -> list[Event]:
-        async with transaction(self.pool) as connection:
-            return await append(connection, self.service, drafts, now=await clock(connection))
-
-    async def start(self) -> None:
-        self._link = make_broker(self._amqp_url, service=self.service, purpose="relay")
-        self._task = asyncio.create_task(Relay(self.pool, self._link, self.service).run())
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        await self._link.stop()
-
-
-@asynccontextmanager
-async def publishing(service: str, database_url: str, amqp_url: str) -> AsyncIterator[Publisher]:
-    """Play a service's part as a publisher for the length of the block."""
-    pool = await open_pool(database_url, service=service)
-    publisher = Publisher(service, pool, amqp_url)
-    await publisher.start()
-    try:
-        yield publisher
-    finally:
-        await publisher.stop()
-        await pool.close()
 
 
 @dataclass
@@ -291,15 +241,13 @@ class Granted:
         return str(self.request["id"])
 
     @property
+    def revocation(self) -> Draft:
+        """Draft the end of the grant by one of the customer's people."""
+        return revoked(self.id, self.tenant, self.grant_id)
+
+    @property
     def grant_id(self) -> str:
         return str(self.request["grant"]["id"])
-
-
-MAX = Decider(id=new_id(), email="max@provider.example", name="Max Moreau", roles=["manager"], method="password")
-DANA = Decider(
-    id=new_id(), email="dpo@contoso.example", name="Dana Dupont", roles=["lockbox_approver"], method="password"
-)
-STRANGER = Engineer(id=new_id(), email="stranger@provider.example", name="Stranger")
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -317,58 +265,6 @@ def asked(tenant: str, **changes: Any) -> dict[str, Any]:
         "duration": "PT2H",
         **changes,
     }
-
-
-def by_approval(data: Data) -> Draft:
-    """Draft an event about a request as approval publishes it."""
-    assert isinstance(data, RequestFacts)
-    return Draft(data, data.tenant, data.request_id, service_actor("approval"), correlation_id=data.request_id)
-
-
-def revoked(granted: Granted) -> Draft:
-    by = Person(id=DANA.id, email=DANA.email, name=DANA.name)
-    return by_approval(
-        access.AccessRevoked(
-            request_id=granted.id, tenant=granted.tenant, grant_id=granted.grant_id, by=by, reason="Enough."
-        )
-    )
-
-
-def registered(tenant: str, settings: Settings) -> Draft:
-    data = tenants.TenantRegistered(tenant=tenant, name=tenant, entitled=True, settings=settings, settings_version=1)
-    return Draft(data, tenant, tenant, service_actor("approval"))
-
-
-def _of_member(data: members.MemberFacts) -> Draft:
-    return Draft(data, data.realm, data.member.id, service_actor("approval"))
-
-
-def member_added(person: Person, realm: str = PROVIDER) -> Draft:
-    return _of_member(
-        members.MemberAdded(realm=realm, member=person, employer="Provider Ltd", job_title="Support", country="IE")
-    )
-
-
-def member_removed(person: Person) -> Draft:
-    return _of_member(members.MemberRemoved(realm=PROVIDER, member=person))
-
-
-def role_assigned(person: Person, role: str) -> Draft:
-    return _of_member(members.RoleAssigned(realm=PROVIDER, member=person, role=role))
-
-
-def role_removed(person: Person, role: str) -> Draft:
-    return _of_member(members.RoleRemoved(realm=PROVIDER, member=person, role=role))
-
-
-def session_revoked(person: Person, *, session_id: str | None, before: datetime) -> Draft:
-    return _of_member(
-        members.SessionRevoked(realm=PROVIDER, member=person, session_id=session_id, before=before, reason="signed out")
-    )
-
-
-def password_reset(person: Person) -> Draft:
-    return _of_member(members.PasswordReset(realm=PROVIDER, member=person))
 
 
 def _key_file(folder: Path, name: str) -> Path:
