@@ -17,6 +17,7 @@ from shared.messaging.inbox import Handler, Inbox, Lock
 from shared.messaging.intake import Apply, Intake
 from shared.messaging.relay import Relay
 from shared.messaging.topology import queue_name
+from shared.waiting import pause
 
 HOUSEKEEPING_SECONDS = 600.0
 START_RETRY_SECONDS = 1.0
@@ -135,7 +136,7 @@ async def _first_pool(url: str, name: str, size: int) -> Pool:
 
 async def _housekeeping(pool: Pool) -> None:
     while True:
-        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        await pause(HOUSEKEEPING_SECONDS)
         try:
             async with transaction(pool) as connection:
                 removed = await outbox.prune(connection)

@@ -22,13 +22,13 @@ class Proxy:
         if not self._open:
             writer.transport.abort()
             return
-        self.accepted += 1
         try:
             there_reader, there_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.transport.abort()
             return
         self._writers |= {writer, there_writer}
+        self.accepted += 1
         with suppress(OSError):
             await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
         for one in (writer, there_writer):

@@ -22,6 +22,7 @@ from shared.security.passwords import warm_up
 from shared.security.tokens import session_verifier
 from shared.service import Service, running
 from shared.settings import Settings
+from shared.waiting import pause
 from shared.web import idempotency
 from shared.web.app import make_app
 from shared.web.dead_letters import dead_letter_routes
@@ -96,7 +97,7 @@ def build(settings: Settings) -> FastAPI:
 
 async def _housekeeping(pool: Pool) -> None:
     while True:
-        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        await pause(HOUSEKEEPING_SECONDS)
         try:
             async with transaction(pool) as connection:
                 await idempotency.prune(connection)

@@ -1,13 +1,13 @@
 """Tells those who wait for new entries that the log has grown, in whichever process it was appended to."""
 
 import asyncio
-import contextlib
 
 import structlog
 
 from services.audit.store.log import GROWTH_CHANNEL
 from shared.database.faults import TRANSIENT
-from shared.database.pool import ACQUIRE_SECONDS, Pool, is_open
+from shared.database.pool import Pool, listening
+from shared.waiting import pause, woken
 
 PAUSE_SECONDS = 0.5
 # Word comes by NOTIFY; this is for one that was lost with its connection.
@@ -25,10 +25,7 @@ class Growth:
 
     async def wait(self, seen: asyncio.Event, seconds: float) -> None:
         """Wait until the log has grown since `seen` was taken from `now()`, at most so long."""
-        # Not `wait_for`: on Python 3.11 that loses a cancellation which comes together with the word.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(seconds, LOOK_AT_LEAST_EVERY_SECONDS)):
-                await seen.wait()
+        await woken(seen, min(seconds, LOOK_AT_LEAST_EVERY_SECONDS))
 
     def now(self) -> asyncio.Event:
         """Give what will be set when the log grows from now on. Take it before the look at the log."""
@@ -45,7 +42,7 @@ class Growth:
                 # Whatever it is, who waits would be woken late from now on if this ended.
                 log.exception("listening_failed")
             self._tell()
-            await asyncio.sleep(PAUSE_SECONDS)
+            await pause(PAUSE_SECONDS)
 
     async def _listen(self) -> None:
         lost = asyncio.Event()
@@ -56,16 +53,10 @@ class Growth:
         def ended(*_: object) -> None:
             lost.set()
 
-        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        async with listening(self._pool, GROWTH_CHANNEL, told) as connection:
             connection.add_termination_listener(ended)
-            await connection.add_listener(GROWTH_CHANNEL, told)
-            try:
-                self._tell()
-                await lost.wait()
-            finally:
-                if is_open(connection):
-                    connection.remove_termination_listener(ended)
-                    await connection.remove_listener(GROWTH_CHANNEL, told)
+            self._tell()
+            await lost.wait()
 
     def _tell(self, *_: object) -> None:
         grown, self._grown = self._grown, asyncio.Event()

@@ -17,7 +17,7 @@ from shared.database.faults import TRANSIENT
 from shared.database.pool import ACQUIRE_SECONDS, Pool, clock, transaction
 from shared.events.envelope import Draft, Event, service_actor
 from shared.observability.metrics import REGISTRY
-from shared.waiting import woken
+from shared.waiting import pause, woken
 
 BATCH = 200
 # For a timer that another instance set, and died before it fired it.
@@ -53,16 +53,16 @@ class Firing:
         while True:
             self._wake.clear()
             try:
-                pause = await self._look(pool)
+                idle = await self._look(pool)
             except TRANSIENT as error:
                 log.warning("timers_interrupted", error=repr(error), retry_in=RETRY_SECONDS)
-                await asyncio.sleep(RETRY_SECONDS)
+                await pause(RETRY_SECONDS)
             except Exception:
                 # The timers stay where they are, and somebody is told.
                 log.exception("timers_failed", retry_in=RETRY_SECONDS)
-                await asyncio.sleep(RETRY_SECONDS)
+                await pause(RETRY_SECONDS)
             else:
-                await woken(self._wake, pause)
+                await woken(self._wake, idle)
 
     async def _look(self, pool: Pool) -> float:
         """Fire all that is due. Return for how long there is nothing to do."""

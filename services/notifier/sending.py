@@ -24,7 +24,7 @@ from shared.database.pool import ACQUIRE_SECONDS, Connection, Pool, clock, trans
 from shared.events.envelope import Draft, Event, service_actor
 from shared.events.log import NotificationDelivered, NotificationFailed
 from shared.observability.metrics import REGISTRY
-from shared.waiting import woken
+from shared.waiting import pause, woken
 
 # For what another instance made, and died before it sent it.
 LOOK_AT_LEAST_EVERY_SECONDS = 5.0
@@ -81,18 +81,18 @@ class Sending:
             wake.clear()
             try:
                 await self._send_all(pool)
-                pause = await self._pause(pool)
+                idle = await self._idle(pool)
             except TRANSIENT as error:
                 log.warning("sending_interrupted", error=repr(error), retry_in=RETRY_SECONDS)
-                await asyncio.sleep(RETRY_SECONDS)
+                await pause(RETRY_SECONDS)
             except Exception:
                 # The deliveries stay where they are, and somebody is told.
                 log.exception("sending_failed", retry_in=RETRY_SECONDS)
-                await asyncio.sleep(RETRY_SECONDS)
+                await pause(RETRY_SECONDS)
             else:
-                await woken(wake, pause)
+                await woken(wake, idle)
 
-    async def _pause(self, pool: Pool) -> float:
+    async def _idle(self, pool: Pool) -> float:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             left = await outgoing.seconds_left(connection)
         if left is None:

@@ -1,6 +1,6 @@
 """Connections to a service's own database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -32,6 +32,22 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """Run the block in one transaction: committed at its end, undone when it raises."""
     async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
         yield connection
+
+
+@asynccontextmanager
+async def listening(pool: Pool, channel: str, told: Callable[..., None]) -> AsyncIterator[Connection]:
+    """Take a connection that calls `told` at each NOTIFY of a channel, for the length of the block.
+
+    It is closed at the end instead of given back: what it holds (advisory locks, LISTEN) ends with it, and no statement that
+    could fail stands between a stop and its effect.
+    """
+    async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        try:
+            await connection.add_listener(channel, told)
+            yield connection
+        finally:
+            if is_open(connection):
+                connection.terminate()
 
 
 async def clock(connection: Connection) -> datetime:

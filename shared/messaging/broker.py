@@ -4,6 +4,7 @@ A robust channel would consume again by itself after a fault, ahead of what was 
 opens the next one, and so knows where it starts.
 """
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,4 +52,6 @@ async def open_channel(broker: RabbitBroker, *, confirms: bool = False) -> Async
         assert isinstance(underlying, aiormq.Channel)
         yield underlying
     finally:
-        await channel.close()
+        # A close that fails has closed; an error from here would take the place of what ended the block, a stop for one.
+        with contextlib.suppress(Exception):
+            await channel.close()

@@ -13,6 +13,7 @@ import structlog
 from aiormq.abc import DeliveredMessage
 from faststream.rabbit import RabbitBroker
 
+from shared import waiting
 from shared.messaging.broker import BROKER_FAULTS, open_channel
 from shared.messaging.delivery import Delivery
 
@@ -54,7 +55,7 @@ class Intake:
             except Exception:
                 # Whatever it is, stopping here would be worse: the messages stay, in order, and somebody is told.
                 log.exception("intake_failed", queue=self._queue, retry_in=pause)
-            await asyncio.sleep(pause)
+            await waiting.pause(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def consumers(self) -> int:

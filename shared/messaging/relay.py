@@ -5,9 +5,8 @@ timeout or a lost channel starts again from there: duplicates at most, never a h
 """
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,12 +19,12 @@ from faststream.rabbit import RabbitBroker
 
 from shared.database.faults import TRANSIENT
 from shared.database.outbox import WAKE_CHANNEL
-from shared.database.pool import ACQUIRE_SECONDS, Connection, Pool, clock, is_open
+from shared.database.pool import Connection, Pool, clock, listening
 from shared.events.envelope import CONTENT_TYPE, rfc3339
 from shared.messaging.broker import BROKER_FAULTS, open_channel
 from shared.messaging.subscriptions import CONTROL_PREFIX
 from shared.messaging.topology import EXCHANGE, hash_exchange
-from shared.waiting import woken
+from shared.waiting import pause, woken
 
 WINDOW = 500
 FETCH = 500
@@ -124,39 +123,26 @@ class Relay:
             except Exception as error:
                 self._state = f"failed: {error!r}"
                 log.exception("relay_failed")
-            await asyncio.sleep(PAUSE_SECONDS)
+            await pause(PAUSE_SECONDS)
 
     async def _lead(self) -> None:
-        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            wake = asyncio.Event()
+        wake = asyncio.Event()
 
-            def woken(*_: object) -> None:
-                wake.set()
+        def heard(*_: object) -> None:
+            wake.set()
 
-            await connection.add_listener(WAKE_CHANNEL, woken)
-            try:
-                async with self._leadership(connection):
-                    await check_topology(self._broker)
-                    async with open_channel(self._broker, confirms=True) as channel:
-                        self._state = "sending"
-                        await _Sending(self._service, connection, channel, wake).run()
-            finally:
-                if is_open(connection):
-                    await connection.remove_listener(WAKE_CHANNEL, woken)
+        async with listening(self._pool, WAKE_CHANNEL, heard) as connection:
+            await self._wait_for_leadership(connection)
+            await check_topology(self._broker)
+            async with open_channel(self._broker, confirms=True) as channel:
+                self._state = "sending"
+                await _Sending(self._service, connection, channel, wake).run()
 
-    @contextlib.asynccontextmanager
-    async def _leadership(self, connection: Connection) -> AsyncIterator[None]:
-        if not self._alone:
-            yield
-            return
-        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
+    async def _wait_for_leadership(self, connection: Connection) -> None:
+        """Return once this relay is the one that sends; the lock ends with its connection."""
+        while self._alone and not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
             self._state = "standby"
             await asyncio.sleep(CONTROL_EVERY_SECONDS)
-        try:
-            yield
-        finally:
-            if is_open(connection):
-                await connection.execute("SELECT pg_advisory_unlock($1)", LEADER_LOCK)
 
 
 async def check_topology(broker: RabbitBroker) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiormq
 import asyncpg
 import httpx
 import pytest
@@ -60,7 +61,12 @@ async def test_a_foreign_type_a_missing_or_false_user_and_a_smuggled_key_are_qua
     # What RabbitMQ itself lets an honest user of one service do: its own key, and another's as a carbon copy.
     place = rabbitmq.amqp_url.rpartition("@")[2].partition("/")[0]
     own = f"amqp://{stranger}:{PASSWORDS[stranger]}@{place}/{HOST}"
-    await publish(own, body, owned_by(stranger)[0], user_id=stranger, headers={"CC": [wanted]})
+    smuggled = {"user_id": stranger, "headers": {"CC": [wanted]}}
+    try:
+        await publish(own, body, owned_by(stranger)[0], **smuggled)  # type: ignore[arg-type]
+    except aiormq.exceptions.ChannelAccessRefused:
+        # RabbitMQ 4 looks at the carbon copies too; the consumer's own check must hold all the same.
+        await publish(impostor, body, owned_by(stranger)[0], **smuggled)  # type: ignore[arg-type]
 
     async def kept() -> bool:
         return len(await quarantined(system, service)) >= before + 3

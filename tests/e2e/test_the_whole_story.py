@@ -61,12 +61,15 @@ async def act(system: System, token: str, **changes: str) -> httpx.Response:
         )
 
 
-async def events_of(people: dict[str, Person], request: str, *, until_type: str) -> list[dict[str, object]]:
-    """Read a request's events from the customer's log, once an event has arrived."""
+async def events_of(
+    people: dict[str, Person], request: str, *, until_type: str, at_least: int = 1
+) -> list[dict[str, object]]:
+    """Read a request's events from the customer's log, once an event has arrived and there are so many of its life."""
     for _ in range(200):
         answer = await people["auditor@contoso"].call("audit", "GET", f"/v1/requests/{request}")
-        if answer.is_success and any(event["type"] == until_type for event in answer.json()["events"]):
-            return list(answer.json()["events"])
+        found = [one for one in answer.json().get("events", []) if not one["type"].startswith("lockbox.notification.")]
+        if len(found) >= at_least and any(event["type"] == until_type for event in found):
+            return found
         await asyncio.sleep(0.05)
     raise AssertionError(f"{until_type} is not in the log: {answer.text}")
 
@@ -91,7 +94,8 @@ async def test_an_approved_request_is_used_ends_by_itself_and_the_log_tells_all_
     late = await act(system, granted["token"])
     assert late.status_code in {401, 403}
 
-    events = await events_of(people, request, until_type="lockbox.access.expired.v1")
+    # Of two services, so in either order: the word of the end, and the refusal of the late action.
+    events = await events_of(people, request, until_type="lockbox.access.expired.v1", at_least=9)
     types = [str(event["type"]).removeprefix("lockbox.").removesuffix(".v1") for event in events]
     assert types[:7] == [
         "request.submitted",
@@ -102,7 +106,6 @@ async def test_an_approved_request_is_used_ends_by_itself_and_the_log_tells_all_
         "action.recorded",
         "action.refused",
     ]
-    # The late action is refused by the gate's own clock, whether or not the word of the end has come.
     assert sorted(types[7:]) == ["access.expired", "action.refused"]
     indexes = [event["leafindex"] for event in events]
     assert indexes == sorted(indexes)  # type: ignore[type-var]

@@ -1,6 +1,5 @@
 """Reads the log by position and has a projection apply it; its position moves in the transaction of its rows."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from shared.database.pool import Connection, Pool, transaction
 from shared.events.envelope import Event, read
 from shared.messaging.inbox import REPLAY_LOCK, Handler, Inbox, bury, is_blocked
 from shared.observability.metrics import REGISTRY
+from shared.waiting import pause
 
 BATCH = 1000
 PAUSE_SECONDS = 1.0
@@ -59,16 +59,16 @@ class Projector:
                 count = await self.advance()
             except TRANSIENT as error:
                 log.warning("projection_interrupted", projection=self._projection.name, error=repr(error))
-                await asyncio.sleep(PAUSE_SECONDS)
+                await pause(PAUSE_SECONDS)
             except Exception:
                 # Whatever it is, stopping here would be worse: the position stays, and somebody is told.
                 log.exception("projection_failed", projection=self._projection.name)
-                await asyncio.sleep(PAUSE_SECONDS)
+                await pause(PAUSE_SECONDS)
             else:
                 if count == 0:
                     await self._growth.wait(grown, LOOK_AT_LEAST_EVERY_SECONDS)
                 elif count < BATCH:
-                    await asyncio.sleep(PACE_SECONDS)
+                    await pause(PACE_SECONDS)
 
     async def advance(self) -> int:
         """Apply the next batch; return how many entries it read. Raises what is transient."""

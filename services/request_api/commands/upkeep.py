@@ -1,6 +1,5 @@
 """What the service does by itself: it sums up refusals once a minute, and forgets what is no longer needed."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from shared.database.outbox import append
 from shared.database.pool import Pool, clock, transaction
 from shared.events.actions import RefusalsSummarized
 from shared.events.envelope import Draft, service_actor
+from shared.waiting import pause
 from shared.web import idempotency
 
 SUMMARIZE_EVERY_SECONDS = 5.0
@@ -29,7 +29,7 @@ async def summarizing(pool: Pool) -> None:
             await summarize(pool)
         except TRANSIENT as error:
             log.warning("summaries_postponed", error=repr(error))
-        await asyncio.sleep(SUMMARIZE_EVERY_SECONDS)
+        await pause(SUMMARIZE_EVERY_SECONDS)
 
 
 async def summarize(pool: Pool) -> None:
@@ -60,7 +60,7 @@ def _summary(group: Sequence[Refusals]) -> Draft:
 async def pruning(pool: Pool) -> None:
     """Forget old idempotency keys, ended sessions and actions, until cancelled."""
     while True:
-        await asyncio.sleep(PRUNE_EVERY_SECONDS)
+        await pause(PRUNE_EVERY_SECONDS)
         try:
             async with transaction(pool) as connection:
                 await idempotency.prune(connection)
