@@ -94,10 +94,23 @@ class Actions:
             verdicts = await claim(connection, [command.claim for command in commands])
             known = await _read(connection, commands)
             outcomes = [
-                verdict if verdict is not None else self._decide(command, known)
-                for command, verdict in zip(commands, verdicts, strict=True)
+                self._outcome(command, verdict, known) for command, verdict in zip(commands, verdicts, strict=True)
             ]
-            return await _write(connection, commands, outcomes, known)
+            return await _write(connection, commands, verdicts, outcomes, known)
+
+    def _outcome(
+        self, command: Act, verdict: Stored | Twin | Problem | None, known: _Known
+    ) -> Allowed | Refused | Stored | Twin | Problem:
+        """Decide on an action; one that was answered before is decided on again.
+
+        A kept answer says that the action is on the record, not that it is still allowed: after the end of the grant its
+        repeat would be a yes without a grant.
+        """
+        if verdict is None:
+            return self._decide(command, known)
+        if isinstance(verdict, Stored) and isinstance(refused := self._decide(command, known), Refused):
+            return refused
+        return verdict
 
     def _decide(self, command: Act, known: _Known) -> Allowed | Refused:
         if command.expired:
@@ -142,6 +155,7 @@ async def _read(connection: Connection, commands: Sequence[Act]) -> _Known:
 async def _write(
     connection: Connection,
     commands: Sequence[Act],
+    verdicts: Sequence[Stored | Twin | Problem | None],
     outcomes: Sequence[Allowed | Refused | Stored | Twin | Problem],
     known: _Known,
 ) -> list[Stored | Exception]:
@@ -155,7 +169,7 @@ async def _write(
     recorded: list[Recorded] = []
     to_keep: list[Answer] = []
     to_release: list[Claim] = []
-    for command, outcome in zip(commands, outcomes, strict=True):
+    for command, verdict, outcome in zip(commands, verdicts, outcomes, strict=True):
         if isinstance(outcome, Twin):
             answers.append(answers[outcome.of])
         elif isinstance(outcome, Stored | Problem):
@@ -180,7 +194,7 @@ async def _write(
             answers.append(refusal(outcome, command.action_id))
             if refusals.count(command.token_id, command.grant, outcome):
                 drafts.append(_draft(command, outcome, known))
-            if command.claim is not None:
+            if command.claim is not None and verdict is None:
                 to_release.append(command.claim)
             ANSWERED.labels(outcome.code).inc()
     await release(connection, to_release)

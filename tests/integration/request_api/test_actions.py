@@ -67,6 +67,17 @@ async def test_a_key_gives_the_same_action(here: World) -> None:
     assert (conflict.status_code, conflict.json()["code"]) == (422, "idempotency_conflict")
 
 
+async def test_a_key_gives_no_yes_after_the_end_of_the_grant(here: World) -> None:
+    granted = await here.granted()
+    headers = granted.headers | {"Idempotency-Key": "again"}
+    body = {"resource": MAILBOX, "operation": "read"}
+    assert (await here.http.post("/v1/actions", json=body, headers=headers)).status_code == 201
+    await here.hear(granted.revocation)
+    repeat = await here.http.post("/v1/actions", json=body, headers=headers)
+    assert (repeat.status_code, repeat.json()["code"]) == (403, "grant_ended")
+    assert len(await here.events(granted.id, "action.refused")) == 1
+
+
 async def test_only_what_was_granted_is_in_scope(here: World) -> None:
     narrowed = [Resource(id=MAILBOX + "/inbox", operations=["read"])]
     granted = await here.granted(narrowed=narrowed)
