@@ -187,7 +187,8 @@ Text4K = Annotated[
 
 
 def _line(text: str) -> str:
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
+    # What is printable holds none of these; the loop is for the rest.
+    if not text.isprintable() and any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
         raise ValueError("must be one line without control characters")
     return text.strip()
 
