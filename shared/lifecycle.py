@@ -7,7 +7,7 @@ often. What is over is judged by the times that the events carry: of several end
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,7 +25,6 @@ State = Literal[
     "withdrawn",
     "ended",
 ]
-STATES: tuple[State, ...] = get_args(State)
 
 
 class _Frozen(BaseModel):
