@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiormq
 import asyncpg
 import orjson
 import pytest
@@ -47,9 +48,14 @@ async def test_forged_messages_are_quarantined_and_noted_and_real_ones_logged(
         await publish(admin, anonymous.raw, anonymous.type, user_id=None)
         # A service gets past its own rights with a CC header.
         notifier = "lockbox.notification.delivered.v1"
-        await publish(
-            broker.urls["notifier"], smuggled.raw, notifier, user_id="notifier", headers={"CC": [smuggled.type]}
-        )
+        carbon = {"CC": [smuggled.type]}
+        smuggler = "notifier"
+        try:
+            await publish(broker.urls["notifier"], smuggled.raw, notifier, user_id="notifier", headers=carbon)
+        except aiormq.exceptions.ChannelAccessRefused:
+            # RabbitMQ 4 looks at the carbon copies too; the check here must hold all the same.
+            smuggler = "admin"
+            await publish(admin, smuggled.raw, notifier, user_id="admin", headers=carbon)
         await publish(admin, no_event, real.type, user_id=None)
         await publish(broker.urls["request_api"], real.raw, real.type, user_id="request_api")
         await until(lambda: _counts(service.pool, contoso=1, quarantine=4))
@@ -57,11 +63,14 @@ async def test_forged_messages_are_quarantined_and_noted_and_real_ones_logged(
         notes = await noted(service.pool)
         digests = {hashlib.sha256(body).hexdigest() for body in (foreign.raw, anonymous.raw, smuggled.raw, no_event)}
         assert {note["digest"] for note in notes} == digests
-        by_user = {note["user"]: note for note in notes}
-        assert by_user["admin"]["reason"] == "admin does not own lockbox.request.submitted.v1"
-        assert "CC or BCC" in by_user["notifier"]["reason"]
-        assert by_user["notifier"]["routing_key"] == notifier
-        assert "user_id is missing" in by_user[None]["reason"]
+        by_digest = {note["digest"]: (note["user"], note["routing_key"], note["reason"]) for note in notes}
+        owns_not = "admin does not own lockbox.request.submitted.v1"
+        assert by_digest[hashlib.sha256(foreign.raw).hexdigest()] == ("admin", foreign.type, owns_not)
+        user, key, reason = by_digest[hashlib.sha256(smuggled.raw).hexdigest()]
+        assert (user, key, "CC or BCC" in reason) == (smuggler, notifier, True)
+        for body in (anonymous.raw, no_event):
+            user, _, reason = by_digest[hashlib.sha256(body).hexdigest()]
+            assert (user, "user_id is missing" in reason) == (None, True)
         kept = await service.pool.fetch("SELECT digest FROM quarantine")
         assert {row["digest"] for row in kept} == digests
         # Its own notes came back from the broker, and are in the log once.
