@@ -9,9 +9,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from shared.security.bearer import internal_headers
 from shared.web.problems import Problem, unavailable
 
-WAIT_SECONDS = 5
-# What the answer itself may take, beyond the wait.
-_MARGIN_SECONDS = 2.0
+# Together the five seconds that a caller waits at most: audit's wait, and what its answer may take beyond it.
+WAIT_SECONDS = 4
+_MARGIN_SECONDS = 1.0
 _RETRY_AFTER_SECONDS = 2
 
 log = structlog.get_logger(__name__)

@@ -21,12 +21,10 @@ ActorType = Literal["engineer", "manager", "operator", "member", "client", "serv
 
 
 class EventTooLarge(ValueError):
-    """An event would exceed MAX_EVENT_BYTES. `field` is the largest field of its data."""
+    """An event would exceed its limit. `field` is what its maker can shorten."""
 
-    def __init__(self, field: str, size: int) -> None:
-        super().__init__(
-            f"{field} makes the record {size} bytes long; at most {MAX_EVENT_BYTES} are allowed. Shorten it."
-        )
+    def __init__(self, field: str, size: int, limit: int = MAX_EVENT_BYTES) -> None:
+        super().__init__(f"{field} makes the record {size} bytes long; at most {limit} are allowed. Shorten it.")
         self.field = field
         self.size = size
 
@@ -99,10 +97,10 @@ class Event:
         return CATALOGUE[self.type].data.model_validate(self.payload)
 
 
-def write(draft: Draft, *, service: str, sequence: int, time: datetime) -> Event:
+def write(draft: Draft, *, service: str, sequence: int, time: datetime, limit: int = MAX_EVENT_BYTES) -> Event:
     """Make an event's final bytes: one line of UTF-8 JSON.
 
-    Raises EventTooLarge when they exceed MAX_EVENT_BYTES.
+    Raises EventTooLarge when they exceed `limit`.
     """
     kind = KIND_OF[type(draft.data)]
     event_id = draft.id or new_id()
@@ -130,9 +128,9 @@ def write(draft: Draft, *, service: str, sequence: int, time: datetime) -> Event
         envelope["traceparent"] = draft.traceparent
     envelope["data"] = orjson.Fragment(data_json)
     raw = orjson.dumps(envelope)
-    if len(raw) > MAX_EVENT_BYTES:
+    if len(raw) > limit:
         sizes = {name: len(orjson.dumps(value)) for name, value in orjson.loads(data_json).items()}
-        raise EventTooLarge(max(sizes, key=lambda name: sizes[name]), len(raw))
+        raise EventTooLarge(_to_shorten(sizes), len(raw), limit)
     return Event(
         id=event_id,
         source=f"/services/{service}",
@@ -147,6 +145,13 @@ def write(draft: Draft, *, service: str, sequence: int, time: datetime) -> Event
         payload=orjson.loads(data_json),
         raw=raw,
     )
+
+
+def _to_shorten(sizes: dict[str, int]) -> str:
+    """Name the field to shorten: the largest, but of a decision, which repeats the request's resources, its comment."""
+    if sizes.get("comment", 0) > len(b"null"):
+        return "comment"
+    return max(sizes, key=lambda name: sizes[name])
 
 
 _REQUIRED = ("id", "source", "type", "subject", "time", "tenantid", "actorid", "actortype", "sequence", "salt")

@@ -140,4 +140,7 @@ def configure_logging(service: str, level: Level = "info") -> None:
     for name in ("aio_pika", "aiormq", "asyncio", "httpcore", "httpx"):
         # They tell each frame and each call; our own lines say what matters of it.
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    for name in ("aiormq.connection", "aio_pika.tools"):
+        # They tell each failed try to connect, and each callback of a lost connection, as an error with its traceback.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)

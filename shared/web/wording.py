@@ -47,6 +47,12 @@ _WORDS: Mapping[str, str] = {
     "union_tag_not_found": "must name its kind",
 }
 
+# pydantic counts a secret's characters as it counts a list's entries.
+_OF_SECRETS: Mapping[str, str] = {
+    "too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} characters",
+}
+
 
 def in_words(error: Mapping[str, Any]) -> str:
     """Give the message for one error as pydantic reports it (an entry of `errors()`).
@@ -56,7 +62,8 @@ def in_words(error: Mapping[str, Any]) -> str:
     context: Mapping[str, Any] = error.get("ctx") or {}
     if error["type"] in {"value_error", "assertion_error"}:
         return str(context.get("error", "is not valid"))
-    words = _WORDS.get(error["type"], "is not valid: its form stands in /openapi.json")
+    words = _OF_SECRETS.get(error["type"]) if isinstance(error.get("input"), str) else None
+    words = words or _WORDS.get(error["type"], "is not valid: its form stands in /openapi.json")
     for name, value in context.items():
         words = words.replace("{" + name + "}", str(value))
     return words

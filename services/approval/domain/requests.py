@@ -217,12 +217,12 @@ def _objection(
         return Objection("engineer_without_role", "The engineer no longer has a role that allows access.")
     excluded = world.offered.get(submitted.service)
     if excluded is None or submitted.service not in world.settings.services:
-        return Objection("service_not_covered", f"The service {submitted.service} is no longer covered.")
+        return Objection("service_not_covered", f"The service {submitted.service} is not covered.")
     for resource in resources:
         service, _, rest = resource.id.partition("/")
         part = rest.partition("/")[0]
         if service == submitted.service and part in excluded:
-            return Objection("service_not_covered", f"The part {part} of {service} is no longer covered.")
+            return Objection("service_not_covered", f"The part {part} of {service} is not covered.")
     if duration is not None and duration > min(world.settings.max_duration, LONGEST_ACCESS):
         return Objection("duration_too_long", "The duration is longer than the tenant's settings allow now.")
     return None

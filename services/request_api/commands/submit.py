@@ -11,7 +11,7 @@ from services.request_api.store import people, requests, tenants
 from shared.database.group_commit import GroupCommit
 from shared.database.outbox import append
 from shared.database.pool import Connection, Pool, clock, transaction
-from shared.events.envelope import Draft, EventTooLarge, write
+from shared.events.envelope import MAX_EVENT_BYTES, Draft, EventTooLarge, write
 from shared.events.requests import RequestSubmitted
 from shared.lifecycle import RequestState
 from shared.messaging.inbox import blocked
@@ -24,6 +24,8 @@ from shared.web.problems import Problem, invalid, problem_of, unavailable
 SERVICE = "request_api"
 # Ids grow by normalization to 25,600 bytes at most: with a body below this no record can exceed its bound.
 _SURELY_SMALL = 20_000
+# A decision repeats the resources and adds who made it, the grant and the digest: what may be asked must be decidable.
+_ROOM_FOR_DECISIONS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Submissions:
         draft = Draft(data, asked.tenant, data.request_id, member.actor, revision=1, correlation_id=data.request_id)
         if command.size > _SURELY_SMALL:
             try:
-                write(draft, service=SERVICE, sequence=1, time=known.now)
+                write(draft, service=SERVICE, sequence=1, time=known.now, limit=MAX_EVENT_BYTES - _ROOM_FOR_DECISIONS)
             except EventTooLarge as error:
                 # Found here it is this caller's refusal; found by the outbox it would undo the whole batch.
                 return problem_of(error) or invalid((error.field, "is too long"))

@@ -36,6 +36,7 @@ class TenantRules:
 
     decision_window: timedelta
     max_duration: timedelta
+    services: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ def submit(
     if service is None:
         known = ", ".join(catalogue)
         return invalid(("service", f"must be one of those covered: {known}"), code="service_not_covered")
+    if service.id not in tenant.services:
+        covered = ", ".join(sorted(tenant.services)) or "none"
+        detail = f"must be one that {asked.tenant} has in its settings: {covered}"
+        return invalid(("service", detail), code="service_not_covered")
     for refusal in (
         _resources(asked, service),
         _duration(asked.duration, tenant),

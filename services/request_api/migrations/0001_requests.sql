@@ -8,6 +8,7 @@ CREATE TABLE tenants (
     registered        boolean  NOT NULL DEFAULT false,
     decision_window   interval,
     max_duration      interval,
+    services          text[]   NOT NULL DEFAULT '{}',
     settings_sequence bigint   NOT NULL DEFAULT 0,
     enabled           boolean  NOT NULL DEFAULT false,
     enabled_sequence  bigint   NOT NULL DEFAULT 0

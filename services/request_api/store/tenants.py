@@ -10,9 +10,14 @@ from shared.events.values import Settings
 async def rules(connection: Connection, tenants: Sequence[str]) -> dict[str, TenantRules]:
     """Read what the settings of tenants say about requests; one that is not registered is left out."""
     rows = await connection.fetch(
-        "SELECT tenant, decision_window, max_duration FROM tenants WHERE tenant = ANY($1) AND registered", tenants
+        """SELECT tenant, decision_window, max_duration, services FROM tenants
+           WHERE tenant = ANY($1) AND registered AND settings_sequence > 0""",
+        tenants,
     )
-    return {row["tenant"]: TenantRules(row["decision_window"], row["max_duration"]) for row in rows}
+    return {
+        row["tenant"]: TenantRules(row["decision_window"], row["max_duration"], frozenset(row["services"]))
+        for row in rows
+    }
 
 
 async def enabled(connection: Connection) -> set[str]:
@@ -31,14 +36,17 @@ async def register(connection: Connection, tenant: str) -> None:
 
 async def set_settings(connection: Connection, tenant: str, settings: Settings, sequence: int) -> None:
     await connection.execute(
-        """INSERT INTO tenants AS t (tenant, decision_window, max_duration, settings_sequence) VALUES ($1, $2, $3, $4)
+        """INSERT INTO tenants AS t (tenant, decision_window, max_duration, services, settings_sequence)
+           VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT (tenant) DO UPDATE
               SET decision_window = excluded.decision_window, max_duration = excluded.max_duration,
+                  services = excluded.services,
                   settings_sequence = excluded.settings_sequence
               WHERE t.settings_sequence < excluded.settings_sequence""",
         tenant,
         settings.decision_window,
         settings.max_duration,
+        settings.services,
         sequence,
     )
     await set_enabled(connection, tenant, sequence, enabled=settings.enabled)

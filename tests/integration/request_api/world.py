@@ -30,6 +30,7 @@ from shared.events.envelope import PROVIDER, Draft, Event, new_id, read
 from shared.events.values import Person, Resource, Settings
 from shared.security.keys import public_jwks, signing_key
 from shared.security.tokens import issue_session
+from shared.settings import CATALOGUE
 from shared.settings import Settings as ServiceSettings
 from tests.integration.request_api.playing import Publisher, publishing, serving
 from tests.integration.request_api.said import (
@@ -91,7 +92,12 @@ class World:
     async def tenant(self, *, max_duration: timedelta = timedelta(hours=4), window: timedelta | None = None) -> str:
         """Register a tenant."""
         name = f"tenant-{next(_numbers)}"
-        settings = Settings(enabled=True, max_duration=max_duration, decision_window=window or timedelta(hours=12))
+        settings = Settings(
+            enabled=True,
+            max_duration=max_duration,
+            decision_window=window or timedelta(hours=12),
+            services=[service.id for service in CATALOGUE],
+        )
         await self.hear(registered(name, settings))
         return name
 

@@ -18,7 +18,8 @@ from shared.web.problems import Problem
 from tests.unit.request_api.made import EVE, HOUR, MAILBOX, NOW
 
 SERVICES = {service.id: service for service in CATALOGUE}
-RULES = TenantRules(decision_window=12 * HOUR, max_duration=3 * HOUR)
+COVERED = frozenset(service.id for service in CATALOGUE)
+RULES = TenantRules(decision_window=12 * HOUR, max_duration=3 * HOUR, services=COVERED)
 SKYPE = SERVICES["skype-for-business"]
 
 
@@ -66,12 +67,20 @@ def test_a_service_that_is_not_covered_is_named() -> None:
     assert refused(service="teams") == (422, "service_not_covered", "service")
 
 
+def test_a_service_that_the_tenants_settings_leave_out_is_refused() -> None:
+    rules = TenantRules(12 * HOUR, 3 * HOUR, frozenset({"sharepoint-online"}))
+    made = submitted(tenant=rules)
+    assert isinstance(made, Problem)
+    assert (made.status, made.code) == (422, "service_not_covered")
+    assert "sharepoint-online" in made.errors[0][1]
+
+
 durations = st.integers(min_value=1, max_value=9 * 3600).map(lambda seconds: timedelta(seconds=seconds))
 
 
 @given(durations, durations)
 def test_nothing_longer_than_four_hours_or_the_tenants_own_bound_is_made(asked: timedelta, bound: timedelta) -> None:
-    made = submitted(tenant=TenantRules(12 * HOUR, bound), duration=asked)
+    made = submitted(tenant=TenantRules(12 * HOUR, bound, COVERED), duration=asked)
     if isinstance(made, Problem):
         assert (made.status, made.code) == (422, "duration_too_long")
         assert asked > min(bound, 4 * HOUR)

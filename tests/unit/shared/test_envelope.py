@@ -1,12 +1,24 @@
 """The envelope: what is written is read again, and nothing else is taken for an event."""
 
+from datetime import timedelta
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.envelope import MAX_EVENT_BYTES, Draft, EventTooLarge, MalformedEvent, read
-from tests.kernel import event_of, submitted
+from shared.events.envelope import (
+    MAX_EVENT_BYTES,
+    Draft,
+    EventTooLarge,
+    MalformedEvent,
+    read,
+    service_actor,
+    write,
+)
+from shared.events.requests import VoteCast
+from shared.events.values import Resource
+from tests.kernel import NOW, event_of, submitted
 
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
 
@@ -48,6 +60,18 @@ def test_the_largest_event_is_taken_and_one_byte_more_refused() -> None:
     assert len(event_of(submitted(detail="x" * room)).raw) == MAX_EVENT_BYTES
     with pytest.raises(EventTooLarge):
         event_of(submitted(detail="x" * (room + 1)))
+
+
+def test_of_a_decision_that_is_too_long_the_comment_is_named_which_its_maker_can_shorten() -> None:
+    resources = [Resource(id=f"exchange-online/{number}", operations=["read"]) for number in range(1000)]
+    facts = {"request_id": "r", "tenant": "contoso", "duration": timedelta(hours=1), "resources": resources}
+    said = facts | {"settings_version": 1, "request_digest": "d", "vote": "approve"}
+    for comment, named in (("x" * 4000, "comment"), (None, "resources")):
+        data = VoteCast.model_validate(said | {"comment": comment})
+        draft = Draft(data, "contoso", "r", service_actor("approval"))
+        with pytest.raises(EventTooLarge) as refused:
+            write(draft, service="approval", sequence=1, time=NOW, limit=40_000)
+        assert refused.value.field == named
 
 
 @given(st.binary(max_size=300))
