@@ -11,6 +11,7 @@ from enum import Enum
 import orjson
 import structlog
 from prometheus_client import Counter
+from structlog.contextvars import bound_contextvars
 
 from shared.database.faults import is_transient
 from shared.database.pool import Connection, Pool, transaction
@@ -152,7 +153,8 @@ class Inbox:
         self._applied(events)
 
     async def _handle(self, connection: Connection, event: Event) -> Outcome | None:
-        return await self._handlers[event.type](connection, event)
+        with bound_contextvars(event_id=event.id, tenant=event.tenant):
+            return await self._handlers[event.type](connection, event)
 
     async def _retry_parked(self, connection: Connection, subject: str) -> list[Event]:
         """Apply what waited for state, in the order of arrival, until nothing more moves."""

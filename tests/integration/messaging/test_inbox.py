@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from structlog.contextvars import get_contextvars
 
 from shared.database.pool import Connection, Pool
 from shared.events.envelope import Event
@@ -222,3 +223,16 @@ async def test_a_message_of_an_owner_with_the_wrong_source_is_quarantined(make_d
         inbox = Inbox(pool, "approval", handlers_that(Recorder()))
         await inbox.apply([delivery(event_of(submitted(), service="approval"))])
         assert "is not the owner's" in await pool.fetchval("SELECT reason FROM quarantine")
+
+
+async def test_what_a_handler_logs_names_the_event_and_its_tenant(make_database: Databases) -> None:
+    async with pool_of(await make_database("approval"), "approval") as pool:
+        bound: list[dict[str, Any]] = []
+
+        async def handle(connection: Connection, event: Event) -> None:
+            bound.append(get_contextvars())
+
+        event = event_of(submitted())
+        await Inbox(pool, "approval", handlers_that(handle)).apply([delivery(event)])
+        assert bound == [{"event_id": event.id, "tenant": "contoso"}]
+        assert "event_id" not in get_contextvars()
