@@ -75,6 +75,11 @@ class Supervisor:
     async def stop_all(self) -> None:
         await self.stop(list(self._children))
 
+    def let_go(self) -> None:
+        """Start nothing again from now on."""
+        for watch in self._watches.values():
+            watch.cancel()
+
     async def _watch(self, child: Child) -> None:
         delay = FIRST_DELAY_SECONDS
         while True:

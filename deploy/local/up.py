@@ -88,6 +88,7 @@ class System:
     def hurry(self) -> None:
         """End everything at once: a second Ctrl-C."""
         say("ending everything at once")
+        self._supervisor.let_go()
         for process in marked(self._folder.mark):
             with contextlib.suppress(psutil.Error):
                 process.kill()
