@@ -10,7 +10,7 @@ import structlog
 
 from shared.database import outbox
 from shared.database.faults import TRANSIENT
-from shared.database.pool import Pool, open_pool, transaction
+from shared.database.pool import Connection, Pool, open_pool, transaction
 from shared.events.envelope import Event
 from shared.messaging.broker import BROKER_FAULTS, make_broker
 from shared.messaging.inbox import Handler, Inbox, Lock
@@ -18,6 +18,7 @@ from shared.messaging.intake import Apply, Intake
 from shared.messaging.relay import Relay
 from shared.messaging.topology import queue_name
 from shared.waiting import pause
+from shared.web import idempotency
 
 HOUSEKEEPING_SECONDS = 600.0
 START_RETRY_SECONDS = 1.0
@@ -25,11 +26,12 @@ START_RETRY_SECONDS = 1.0
 log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[str | None]]
+Forget = Callable[[Connection], Awaitable[object]]
 
 
 @dataclass
 class Service:
-    """A running service. `inbox` is None where the service applies deliveries in its own way (audit)."""
+    """A running service. One that applies deliveries in its own way sets its `inbox` itself, for replays (audit)."""
 
     name: str
     pool: Pool
@@ -86,11 +88,13 @@ async def running(
     applied: Callable[[Sequence[Event]], None] = lambda _: None,
     lock: Lock | None = None,
     make_apply: Callable[[Pool], Apply] | None = None,
+    forget: Sequence[Forget] = (),
 ) -> AsyncIterator[Service]:
     """Run a service's messaging for the length of the block: its relay and its intake, with either way of applying.
 
-    `handlers` go through the inbox (`applied` and `lock` are its); `make_apply` gives a service its own way instead. At the
-    end everything stops without an acknowledgement of what is not durable.
+    `handlers` go through the inbox (`applied` and `lock` are its); `make_apply` gives a service its own way instead. `forget`
+    are the service's own prunings, beside those of the kernel's tables. At the end everything stops without an
+    acknowledgement of what is not durable.
     """
     pool = await _first_pool(database_url, name, pool_size)
     sending = make_broker(amqp_url, service=name, purpose="relay")
@@ -112,7 +116,7 @@ async def running(
     )
     service.run(service.relay.run(), name="relay")
     service.run(service.intake.run(), name="intake")
-    service.run(_housekeeping(pool), name="housekeeping")
+    service.run(_housekeeping(pool, [outbox.prune, idempotency.prune, *forget]), name="housekeeping")
     try:
         yield service
     finally:
@@ -134,13 +138,13 @@ async def _first_pool(url: str, name: str, size: int) -> Pool:
             await asyncio.sleep(START_RETRY_SECONDS)
 
 
-async def _housekeeping(pool: Pool) -> None:
+async def _housekeeping(pool: Pool, forget: Sequence[Forget]) -> None:
+    """Forget what is no longer needed, each kind in a transaction of its own, until cancelled."""
     while True:
         await pause(HOUSEKEEPING_SECONDS)
-        try:
-            async with transaction(pool) as connection:
-                removed = await outbox.prune(connection)
-            if removed:
-                log.info("events_pruned", removed=removed)
-        except TRANSIENT as error:
-            log.warning("housekeeping_postponed", error=repr(error))
+        for prune in forget:
+            try:
+                async with transaction(pool) as connection:
+                    await prune(connection)
+            except TRANSIENT as error:
+                log.warning("housekeeping_postponed", error=repr(error))

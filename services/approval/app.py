@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import structlog
 from fastapi import FastAPI
 
 from services.approval import own_decisions
@@ -14,31 +13,22 @@ from services.approval.demo import demo_check
 from services.approval.handlers import HANDLERS
 from services.approval.parts import SERVICE, Parts
 from services.approval.store import sessions as stored_sessions
-from shared.database.faults import TRANSIENT
-from shared.database.pool import Pool, transaction
-from shared.messaging.inbox import Inbox
 from shared.security.keys import LocalJwks, load_key
 from shared.security.passwords import warm_up
 from shared.security.tokens import session_verifier
-from shared.service import Service, running
+from shared.service import running
 from shared.settings import Settings
-from shared.waiting import pause
-from shared.web import idempotency
 from shared.web.app import make_app
 from shared.web.dead_letters import dead_letter_routes
 from shared.web.health import Check
 from shared.web.idempotency import BodyDigest
 
 AUDIENCE = "lockbox-approval"
-HOUSEKEEPING_SECONDS = 600.0
-
-log = structlog.get_logger(__name__)
 
 
 def build(settings: Settings) -> FastAPI:
     """Make the app. What it stands on is opened in its lifespan."""
     checks: dict[str, Check] = {}
-    runs: list[Service] = []
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -53,6 +43,7 @@ def build(settings: Settings) -> FastAPI:
             pool_size=settings.database_pool,
             handlers=HANDLERS,
             applied=lambda _: wake.set(),
+            forget=[stored_sessions.prune],
         ) as service:
             app.state.parts = Parts(
                 pool=service.pool,
@@ -61,21 +52,12 @@ def build(settings: Settings) -> FastAPI:
                 verifier=session_verifier(LocalJwks([key]), AUDIENCE),
                 digest=BodyDigest(settings.internal_secret),
             )
-            runs.append(service)
+            app.state.running = service
             service.run(own_decisions.keep_deciding(service.pool, wake), name="own-decisions")
-            service.run(_housekeeping(service.pool), name="approval-housekeeping")
             checks.update(service.checks())
             if settings.demo:
                 checks["demo"] = demo_check(service.pool)
             yield
-
-    def service() -> Service:
-        return runs[-1]
-
-    def inbox() -> Inbox:
-        found = service().inbox
-        assert found is not None, "this service applies what it hears through the inbox"
-        return found
 
     return make_app(
         SERVICE,
@@ -88,19 +70,8 @@ def build(settings: Settings) -> FastAPI:
             decisions.router,
             tenant_settings.router,
             front.router,
-            dead_letter_routes(settings.internal_secret, service, inbox),
+            dead_letter_routes(settings.internal_secret),
         ],
         lifespan=lifespan,
         checks=checks,
     )
-
-
-async def _housekeeping(pool: Pool) -> None:
-    while True:
-        await pause(HOUSEKEEPING_SECONDS)
-        try:
-            async with transaction(pool) as connection:
-                await idempotency.prune(connection)
-                await stored_sessions.prune(connection)
-        except TRANSIENT as error:
-            log.warning("housekeeping_postponed", error=repr(error))

@@ -24,7 +24,7 @@ from shared.database.pool import Pool, transaction
 from shared.messaging.inbox import Handler, Inbox
 from shared.security.keys import JwksSource
 from shared.security.tokens import KeySource, session_verifier
-from shared.service import Service, running
+from shared.service import running
 from shared.settings import Settings, SettingsError
 from shared.web.app import make_app
 from shared.web.dead_letters import dead_letter_routes
@@ -53,7 +53,7 @@ def build(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
             name = await log_name(service.pool, settings.log_origin)
             source = keys or JwksSource(f"{settings.approval_url}/.well-known/jwks.json", client)
             app.state.running = service
-            app.state.inbox = inbox = make_inbox(service.pool)
+            service.inbox = inbox = make_inbox(service.pool)
             growth = Growth(service.pool)
             projectors = [Projector(service.pool, one, inbox, growth) for one in PROJECTIONS]
             reading = Reading(service.pool, session_verifier(source, AUDIENCE))
@@ -67,15 +67,7 @@ def build(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
                 checks["demo"] = demo_is_there(service.pool)
             yield
 
-    def service() -> Service:
-        found: Service = app.state.running
-        return found
-
-    def inbox() -> Inbox:
-        found: Inbox = app.state.inbox
-        return found
-
-    app = make_app(
+    return make_app(
         log.SERVICE,
         settings,
         title="Lockbox: the audit log",
@@ -84,12 +76,11 @@ def build(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
             events.router,
             requests.router,
             internal_routes(settings.internal_secret),
-            dead_letter_routes(settings.internal_secret, service, inbox),
+            dead_letter_routes(settings.internal_secret),
         ],
         lifespan=lifespan,
         checks=checks,
     )
-    return app
 
 
 def make_inbox(pool: Pool) -> Inbox:

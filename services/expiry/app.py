@@ -7,8 +7,7 @@ from fastapi import FastAPI
 
 from services.expiry.firing import Firing
 from services.expiry.handlers import HANDLERS
-from shared.messaging.inbox import Inbox
-from shared.service import Service, running
+from shared.service import running
 from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.dead_letters import dead_letter_routes
@@ -18,15 +17,6 @@ from shared.web.health import Check
 def build(settings: Settings) -> FastAPI:
     """Make the app; what runs beside its HTTP begins and ends with its lifespan."""
     checks: dict[str, Check] = {}
-
-    def service() -> Service:
-        running_service: Service = app.state.running
-        return running_service
-
-    def inbox() -> Inbox:
-        found = service().inbox
-        assert found is not None
-        return found
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,12 +34,11 @@ def build(settings: Settings) -> FastAPI:
             checks.update(started.checks())
             yield
 
-    app = make_app(
+    return make_app(
         "expiry",
         settings,
         title="Lockbox: expiry",
-        routers=[dead_letter_routes(settings.internal_secret, service, inbox)],
+        routers=[dead_letter_routes(settings.internal_secret)],
         lifespan=lifespan,
         checks=checks,
     )
-    return app

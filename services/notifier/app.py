@@ -11,8 +11,7 @@ from services.notifier.handlers import make_handlers
 from services.notifier.letters import Letters
 from services.notifier.sending import Backoff, Sending
 from services.notifier.smtp import mail_server
-from shared.messaging.inbox import Inbox
-from shared.service import Service, running
+from shared.service import running
 from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.dead_letters import dead_letter_routes
@@ -26,15 +25,6 @@ OTHER_CONNECTIONS = 5
 def build(settings: Settings, *, backoff: Backoff | None = None) -> FastAPI:
     """Make the app; what runs beside its HTTP begins and ends with its lifespan."""
     checks: dict[str, Check] = {}
-
-    def service() -> Service:
-        running_service: Service = app.state.running
-        return running_service
-
-    def inbox() -> Inbox:
-        found = service().inbox
-        assert found is not None
-        return found
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -55,12 +45,11 @@ def build(settings: Settings, *, backoff: Backoff | None = None) -> FastAPI:
                 checks["demo"] = partial(demo.missing, started.pool)
             yield
 
-    app = make_app(
+    return make_app(
         "notifier",
         settings,
         title="Lockbox: notifier",
-        routers=[dead_letter_routes(settings.internal_secret, service, inbox)],
+        routers=[dead_letter_routes(settings.internal_secret)],
         lifespan=lifespan,
         checks=checks,
     )
-    return app

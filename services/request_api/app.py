@@ -10,14 +10,15 @@ from services.request_api import readiness
 from services.request_api.api import actions, grants, requests
 from services.request_api.commands.act import Actions
 from services.request_api.commands.submit import SERVICE, Submissions
-from services.request_api.commands.upkeep import pruning, summarizing
+from services.request_api.commands.upkeep import summarizing
 from services.request_api.core import Core
 from services.request_api.handlers import HANDLERS, lock
 from services.request_api.proofs import Proofs
-from shared.messaging.inbox import Inbox
+from services.request_api.store import actions as stored_actions
+from services.request_api.store import people
 from shared.security.keys import JwksSource, LocalJwks, load_key
 from shared.security.tokens import grant_verifier, session_verifier
-from shared.service import Service, running
+from shared.service import running
 from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.dead_letters import dead_letter_routes
@@ -32,15 +33,6 @@ def build(settings: Settings) -> FastAPI:
     """Make the app; what runs beside its HTTP begins and ends with its lifespan, which raises BadKey."""
     checks: dict[str, Check] = {}
 
-    def service() -> Service:
-        found: Service = app.state.running
-        return found
-
-    def inbox() -> Inbox:
-        found = service().inbox
-        assert found is not None
-        return found
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         assert settings.token_key_file is not None, "load_settings sees to it"
@@ -54,6 +46,7 @@ def build(settings: Settings) -> FastAPI:
                 pool_size=settings.database_pool,
                 handlers=HANDLERS,
                 lock=lock,
+                forget=[people.prune_sessions, stored_actions.prune],
             ) as started,
         ):
             pool = started.pool
@@ -70,7 +63,6 @@ def build(settings: Settings) -> FastAPI:
                 actions=Actions(pool, staleness=settings.gate_staleness),
             )
             started.run(summarizing(pool), name="summaries")
-            started.run(pruning(pool), name="pruning")
             app.state.running = started
             app.state.core = core
             checks.update(started.checks())
@@ -82,7 +74,7 @@ def build(settings: Settings) -> FastAPI:
                 await core.submissions.close()
                 await core.actions.close()
 
-    app = make_app(
+    return make_app(
         SERVICE,
         settings,
         title="Lockbox: request_api",
@@ -90,9 +82,8 @@ def build(settings: Settings) -> FastAPI:
             requests.router,
             grants.router,
             actions.router,
-            dead_letter_routes(settings.internal_secret, service, inbox),
+            dead_letter_routes(settings.internal_secret),
         ],
         lifespan=lifespan,
         checks=checks,
     )
-    return app

@@ -1,15 +1,13 @@
 """The operator's way to dead letters, under the service credential: `lockbox dead list|show|replay` calls it."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import SecretStr
 
 from shared.database.pool import transaction
 from shared.messaging import dead_letters
 from shared.messaging.dead_letters import NoSuchDeadLetter
-from shared.messaging.inbox import Inbox
 from shared.security.bearer import internal_caller
 from shared.service import Service
 from shared.web.answers import answer
@@ -26,31 +24,38 @@ class ReplayBody(Body):
     by: Email
 
 
-def dead_letter_routes(secret: SecretStr, service: Callable[[], Service], inbox: Callable[[], Inbox]) -> APIRouter:
-    """Make the routes; `service` and `inbox` give what runs once the lifespan has begun."""
+def dead_letter_routes(secret: SecretStr) -> APIRouter:
+    """Make the routes. They work on `app.state.running`, the Service that the app's lifespan started."""
     router = Router(
         prefix="/internal/dead-letters", dependencies=[Depends(internal_caller(secret))], include_in_schema=False
     )
 
     @router.get("")
-    async def list_all() -> Any:
-        async with transaction(service().pool) as connection:
+    async def list_all(request: Request) -> Any:
+        async with transaction(_running(request).pool) as connection:
             return answer(await dead_letters.listing(connection))
 
     @router.get("/{number}")
-    async def show(number: Number) -> Any:
-        async with transaction(service().pool) as connection:
+    async def show(number: Number, request: Request) -> Any:
+        async with transaction(_running(request).pool) as connection:
             try:
                 return answer(await dead_letters.show(connection, number))
             except NoSuchDeadLetter as error:
                 raise not_found(str(error)) from None
 
     @router.post("/{number}/replay")
-    async def replay(number: Number, body: ReplayBody) -> Any:
+    async def replay(number: Number, body: ReplayBody, request: Request) -> Any:
+        running = _running(request)
+        assert running.inbox is not None, "a service with these routes has one"
         try:
-            result = await dead_letters.replay(service().pool, inbox(), number, by=body.by)
+            result = await dead_letters.replay(running.pool, running.inbox, number, by=body.by)
         except NoSuchDeadLetter as error:
             raise not_found(str(error)) from None
         return answer({"applied": result.applied, "waiting": result.waiting, "failed": result.failed})
 
     return router
+
+
+def _running(request: Request) -> Service:
+    found: Service = request.app.state.running
+    return found

@@ -1,4 +1,4 @@
-"""What the service does by itself: it sums up refusals once a minute, and forgets what is no longer needed."""
+"""What the service does by itself: it sums up refusals once a minute."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from services.request_api.commands.submit import SERVICE
-from services.request_api.store import actions, people
+from services.request_api.store import actions
 from services.request_api.store.actions import Refusals
 from shared.database.faults import TRANSIENT
 from shared.database.outbox import append
@@ -14,10 +14,8 @@ from shared.database.pool import Pool, clock, transaction
 from shared.events.actions import RefusalsSummarized
 from shared.events.envelope import Draft, service_actor
 from shared.waiting import pause
-from shared.web import idempotency
 
 SUMMARIZE_EVERY_SECONDS = 5.0
-PRUNE_EVERY_SECONDS = 600.0
 
 log = structlog.get_logger(__name__)
 
@@ -55,16 +53,3 @@ def _summary(group: Sequence[Refusals]) -> Draft:
         last=max(part.last for part in group if part.last is not None),
     )
     return Draft(data, one.tenant, one.request_id, service_actor(SERVICE), correlation_id=one.request_id)
-
-
-async def pruning(pool: Pool) -> None:
-    """Forget old idempotency keys, ended sessions and actions, until cancelled."""
-    while True:
-        await pause(PRUNE_EVERY_SECONDS)
-        try:
-            async with transaction(pool) as connection:
-                await idempotency.prune(connection)
-                await people.prune_sessions(connection)
-                await actions.prune(connection)
-        except TRANSIENT as error:
-            log.warning("pruning_postponed", error=repr(error))
