@@ -13,6 +13,10 @@ from fastapi import FastAPI
 from shared.settings import Settings
 
 GRACEFUL_SECONDS: Final = 5
+# A connection that waits for its next call is ended by the caller, not by us: where both give up after the same time, as
+# uvicorn and httpx do with their five seconds, a call can meet its connection's end, and nobody knows whether it counted.
+# Longer than the 60 s after which nginx lets go of a connection to us.
+KEEP_ALIVE_SECONDS: Final = 75
 # Python looks for cycles after every 700 new objects unless told otherwise, and a batch of commands alone makes thousands that
 # live until its commit: measured, the looking took a quarter of a service's time.
 GC_THRESHOLDS: Final = (20_000, 20, 20)
@@ -52,6 +56,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         ),
         app,

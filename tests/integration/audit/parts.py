@@ -28,6 +28,7 @@ from shared.messaging.topology import EXCHANGE
 from shared.security.keys import LocalJwks, signing_key
 from shared.security.tokens import issue_session
 from shared.settings import Settings
+from shared.web.serve import KEEP_ALIVE_SECONDS
 from tests import story
 from tests.kernel import until
 from tests.servers import Broker
@@ -181,7 +182,15 @@ def settings_of(database_url: str, broker: Broker, **changes: Any) -> Settings:
 async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the whole app on a free port, with sessions signed by KEY."""
     app = build(settings, keys=LocalJwks([KEY]))
-    config = uvicorn.Config(app, port=0, ws="none", lifespan="on", log_config=None, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        port=0,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=1,
+    )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:

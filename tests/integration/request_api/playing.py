@@ -14,6 +14,7 @@ from shared.database.pool import Pool, clock, open_pool, transaction
 from shared.events.envelope import Draft, Event
 from shared.messaging.broker import make_broker
 from shared.messaging.relay import Relay
+from shared.web.serve import KEEP_ALIVE_SECONDS
 from tests.kernel import until
 
 
@@ -21,7 +22,16 @@ from tests.kernel import until
 async def serving(app: FastAPI, port: int) -> AsyncIterator[str]:
     """Serve an app over HTTP for the length of the block; give its address."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="on", ws="none")
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
     )
     # Not `serve`, which would take the test run's own signals.
     task = asyncio.create_task(server._serve())
