@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.events import access, requests, values
 from shared.events.envelope import Event
-from shared.events.values import EndedBy, Engineer, Reason, Resource, Stage
+from shared.events.values import EndedBy, Engineer, Reason, Resource, Stage, Vote
 
 State = Literal[
     "awaiting_provider",
@@ -48,6 +48,15 @@ class DecisionView(_Frozen):
     resources: list[Resource]
 
 
+class Ballot(_Frozen):
+    """A customer's vote, as it counts together with others: who cast it, and what it leaves of what was asked."""
+
+    member_id: str
+    vote: Vote
+    duration: timedelta
+    resources: list[Resource]
+
+
 class Message(_Frozen):
     kind: Literal["question", "answer"]
     by: Who
@@ -66,7 +75,11 @@ class Grant(_Frozen):
 
 
 class RequestView(_Frozen):
-    """A request as every service shows it."""
+    """A request as every service shows it.
+
+    `request_digest` is what decisions on it are bound to; `approvals_required` is how many of the customer's people have to
+    agree, fixed when the customer is asked, and null before.
+    """
 
     id: str
     state: State
@@ -85,6 +98,8 @@ class RequestView(_Frozen):
     decisions: list[DecisionView]
     thread: list[Message]
     grant: Grant | None
+    request_digest: str
+    approvals_required: int | None = None
 
 
 class RequestState(_Frozen):
@@ -108,6 +123,8 @@ class RequestState(_Frozen):
     clock_passed: bool = False
     decisions: dict[str, DecisionView] = {}
     thread: dict[str, Message] = {}
+    # The VoteCast events, by their ids.
+    ballots: dict[str, Ballot] = {}
 
     def end(self, now: datetime) -> tuple[datetime, EndedBy] | None:
         """Return when the grant ended and by what, or None while it has not (or there is none)."""
@@ -146,6 +163,7 @@ class RequestState(_Frozen):
         if self.submitted is None:
             raise ValueError("the request's submission has not been seen")
         submitted = self.submitted
+        assert self.digest is not None, "it comes with the submission"
         state = self.state(now)
         end = self.end(now)
         return RequestView(
@@ -166,6 +184,8 @@ class RequestState(_Frozen):
             decisions=[one for _, one in sorted(self.decisions.items(), key=lambda item: (item[1].at, item[0]))],
             thread=[one for _, one in sorted(self.thread.items(), key=lambda item: (item[1].at, item[0]))],
             grant=self._grant(state, end),
+            request_digest=self.digest,
+            approvals_required=self.approvals_required,
         )
 
     def _grant(self, state: State, end: tuple[datetime, EndedBy] | None) -> Grant | None:
@@ -220,7 +240,11 @@ def _decided(
 
 def _voted(state: RequestState, event: Event) -> dict[str, Any]:
     vote: requests.VoteCast = event.data
-    return _decided("customer", "approved" if vote.vote == "approve" else "denied", None)(state, event)
+    update = _decided("customer", "approved" if vote.vote == "approve" else "denied", None)(state, event)
+    if vote.approver is not None:
+        ballot = Ballot(member_id=vote.approver.id, vote=vote.vote, duration=vote.duration, resources=vote.resources)
+        update["ballots"] = {**state.ballots, event.id: ballot}
+    return update
 
 
 def _approved(_: RequestState, event: Event) -> dict[str, Any]:

@@ -119,6 +119,19 @@ class Settings(BaseSettings):
         "notifier",
         default="http://127.0.0.1:8001",
     )
+    portal_url: HttpAddress | None = _from(
+        "Where people reach the portal in their browsers, where links in mails lead, and the site to which passkeys are bound "
+        "(a name, not an IP address). Else `LOCKBOX_APPROVAL_URL`.",
+        "approval",
+        "notifier",
+        default=None,
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(networks)] = _from(
+        "Networks of reverse proxies whose `X-Forwarded-For` is believed, CIDR, separated by commas. Without, the address "
+        "of a caller is that of his connection.",
+        "approval",
+        default=(),
+    )
     audit_url: HttpAddress = _from("Where `audit` answers.", "request_api", "approval", default="http://127.0.0.1:8002")
     token_key_file: Path | None = _from(
         "The private key that signs tokens: Ed25519, PEM, mode 0600. `approval` signs sessions, `request_api` grant "
@@ -132,6 +145,9 @@ class Settings(BaseSettings):
     )
     session_lifetime: Duration = _from(
         "How long a session's token is valid.", "approval", default=timedelta(hours=1), le=timedelta(hours=12)
+    )
+    link_lifetime: Duration = _from(
+        "How long a one-time link is good for.", "approval", default=timedelta(days=3), le=timedelta(days=30)
     )
     smtp_url: Annotated[str, address("smtp", "smtps")] = _from(
         "The mail server, `smtp://HOST:PORT` or, for TLS from the first byte, `smtps://HOST:PORT`.",
@@ -211,6 +227,11 @@ class Settings(BaseSettings):
             InitSettingsSource(settings_cls, secrets),
             InitSettingsSource(settings_cls, _toml()),
         )
+
+
+def portal_of(settings: Settings) -> str:
+    """Give the address at which people reach the portal."""
+    return settings.portal_url or settings.approval_url
 
 
 def variable(field: str) -> str:

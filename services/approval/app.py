@@ -7,11 +7,26 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.approval import own_decisions
-from services.approval.api import decisions, front, me, requests, sessions
+from services.approval.api import (
+    catalogue,
+    changes,
+    clients,
+    decisions,
+    factors,
+    front,
+    issuers,
+    me,
+    members,
+    requests,
+    sessions,
+    setup,
+    tenants,
+)
 from services.approval.api import settings as tenant_settings
 from services.approval.demo import demo_check
 from services.approval.handlers import HANDLERS
 from services.approval.parts import SERVICE, Parts
+from services.approval.portal import ROUTERS
 from services.approval.store import sessions as stored_sessions
 from shared.security.keys import LocalJwks, load_key
 from shared.security.passwords import warm_up
@@ -69,7 +84,16 @@ def build(settings: Settings) -> FastAPI:
             requests.router,
             decisions.router,
             tenant_settings.router,
+            changes.router,
+            tenants.router,
+            members.router,
+            clients.router,
+            setup.router,
+            factors.router,
+            issuers.router,
+            catalogue.router,
             front.router,
+            *ROUTERS,
             dead_letter_routes(settings.internal_secret),
         ],
         lifespan=lifespan,

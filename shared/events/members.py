@@ -10,11 +10,15 @@ TenantRole = Literal["global_admin", "lockbox_approver", "user_admin", "auditor"
 
 
 class MemberFacts(Data):
-    """`by` is the human who did it; null for the server's operator at set-up."""
+    """`by` is the human who did it; null for the server's operator at set-up, and for an issuer's word about its own people.
+
+    `change_id` names the proposed change whose last vote brought it about.
+    """
 
     realm: str
     member: Person
     by: Person | None = None
+    change_id: str | None = None
 
 
 class MemberAdded(MemberFacts):
@@ -30,33 +34,48 @@ class MemberRemoved(MemberFacts):
 
 
 class RoleAssigned(MemberFacts):
-    """A member was given a role."""
+    """A member was given a role; `through` is the id of the issuer that says so, null where a person gave it."""
 
     role: str
+    through: str | None = None
 
 
 class RoleRemoved(MemberFacts):
-    """A member lost a role."""
+    """A member lost a role; `through` as in RoleAssigned."""
 
     role: str
+    through: str | None = None
 
 
 class PasswordReset(MemberFacts):
-    """The old password and every session ended; a one-time link went to the member."""
+    """The old password and every session ended; a one-time link went to the member.
+
+    `reason` is `reset`, `privileged_role` (whoever gets one sets up anew) or `recovery` (by a code that he kept: no link).
+    """
+
+    reason: Literal["reset", "privileged_role", "recovery"] = "reset"
 
 
 class FactorAdded(MemberFacts):
-    """A second factor was registered; of a passkey with its public key."""
+    """A second factor was registered; of a passkey with its public key (COSE), its id and the site that it is bound to.
+
+    `public_key` and `credential_id` are base64url without padding. Nothing here lets anybody sign in.
+    """
 
     factor_id: str
     kind: Literal["totp", "passkey"]
+    name: str | None = None
     public_key: str | None = None
+    credential_id: str | None = None
+    rp_id: str | None = None
+    origin: str | None = None
 
 
 class FactorRemoved(MemberFacts):
     """A second factor was removed."""
 
     factor_id: str
+    kind: Literal["totp", "passkey"] | None = None
 
 
 class SessionRevoked(MemberFacts):
@@ -68,9 +87,11 @@ class SessionRevoked(MemberFacts):
 
 
 class SignInFailed(MemberFacts):
-    """At most one for each account and minute."""
+    """At most one for each account and minute; `attempts` is how many failed since the one before, from `addresses`."""
 
     code: str
+    attempts: int = 1
+    addresses: list[str] = []
 
 
 class ClientCreated(Data):

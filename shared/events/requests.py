@@ -63,9 +63,12 @@ class RequestApproved(Decision):
     """Access is granted from `access_from` until `access_until`, and at no other time.
 
     `basis` is `customer_decision`, or `lockbox_disabled` where the tenant had the lockbox off when the manager approved.
+    `approver` gave the last approval that it took; `votes` are the ids of the VoteCast events that counted. What is granted is
+    what all of these leave: where the last voter left more, his `assertion` is over what stands in his own VoteCast.
     """
 
     grant_id: str
+    votes: list[str] = []
     basis: Literal["customer_decision", "lockbox_disabled"]
     approver: Decider
     access_from: datetime

@@ -1,16 +1,19 @@
 """A tenant, its entitlement, its lockbox and its settings. The tenant's own people alone change the last two."""
 
+from datetime import datetime
+
 from shared.events.values import Data, Decider, Person, Settings, Vote
 
 
 class TenantRegistered(Data):
-    """A customer was registered, with its entitlement and its first settings."""
+    """A customer was registered, with its entitlement and its first settings; `by` an operator, or null at a set-up."""
 
     tenant: str
     name: str
     entitled: bool
     settings: Settings
     settings_version: int
+    by: Person | None = None
 
 
 class EntitlementChanged(Data):
@@ -18,6 +21,7 @@ class EntitlementChanged(Data):
 
     tenant: str
     entitled: bool
+    by: Person | None = None
 
 
 class LockboxEnabled(Data):
@@ -29,11 +33,15 @@ class LockboxEnabled(Data):
 
 
 class LockboxDisabled(Data):
-    """From now on the manager's approval suffices; what was waiting still waits."""
+    """From now on the manager's approval suffices; what was waiting still waits.
+
+    Here and in every event below, `change_id` names the proposed change whose last vote brought it about; `by` cast that vote.
+    """
 
     tenant: str
     by: Decider
     settings_version: int
+    change_id: str | None = None
 
 
 class TenantSettingsChanged(Data):
@@ -44,6 +52,7 @@ class TenantSettingsChanged(Data):
     settings_version: int
     settings: Settings
     changes: dict[str, "Change"]
+    change_id: str | None = None
 
 
 class Change(Data):
@@ -56,7 +65,11 @@ class Change(Data):
 
 
 class ChangeProposed(Data):
-    """A change that weakens protection waits for votes."""
+    """A change that weakens protection waits for votes; proposing it is the proposer's own vote.
+
+    `kind` is `settings`, `member_added`, `role_assigned`, `password_reset`, `factors_removed` or `issuer_added`.
+    `changes` are those of settings; `member` and `roles` say whose roles or credentials it is about, `issuer` whose word.
+    """
 
     tenant: str
     change_id: str
@@ -64,10 +77,18 @@ class ChangeProposed(Data):
     changes: dict[str, Change]
     by: Decider
     approvals_required: int
+    member: Person | None = None
+    roles: list[str] = []
+    issuer: str | None = None
+    expires_at: datetime | None = None
 
 
 class ChangeVoted(Data):
-    """Somebody voted on a proposed change; `outcome` says what the vote brought about, where it did."""
+    """Somebody voted on a proposed change.
+
+    `outcome` says what the vote brought about, where it did: `carried`, `rejected`, or `void` where the world had changed so
+    that it could not be carried out.
+    """
 
     tenant: str
     change_id: str
@@ -86,6 +107,7 @@ class IssuerAdded(Data):
     algorithm: str
     mapping: dict[str, str]
     by: Person
+    change_id: str | None = None
 
 
 class IssuerRemoved(Data):

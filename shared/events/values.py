@@ -34,10 +34,26 @@ class Engineer(Person):
 
 
 class Decider(Person):
-    """The human behind a decision: the roles that he held and how he had signed in (`password`)."""
+    """The human behind a decision: the roles that he held and how he had shown who he is.
+
+    `method` is `password`, `password+totp` or `oidc`, with `+passkey` where he signed the decision itself.
+    """
 
     roles: list[str]
     method: str
+
+
+class Assertion(Data):
+    """A passkey's signature over one decision (WebAuthn Level 2, 7.2), each part base64url without padding.
+
+    The challenge is the SHA-256 of the decision's statement (`shared.statement`), so that anybody who has the event and the
+    public key of FactorAdded can check it.
+    """
+
+    credential_id: str
+    authenticator_data: str
+    client_data_json: str
+    signature: str
 
 
 class Reason(Data):
@@ -66,6 +82,7 @@ class Decision(RequestFacts):
 
     `resources` and `duration` are those granted (for a denial and a provider's approval: those asked for).
     `request_digest` is the SHA-256, in lower-case hex, of the bytes of the RequestSubmitted that the human was shown.
+    `assertion` is there where he signed the decision with a passkey.
     """
 
     approver: Decider | None = None
@@ -76,6 +93,7 @@ class Decision(RequestFacts):
     access_until: datetime | None = None
     settings_version: int
     request_digest: str
+    assertion: Assertion | None = None
 
 
 class Reminder(Data):
@@ -85,8 +103,14 @@ class Reminder(Data):
     to: Literal["approvers", "global_admins"]
 
 
+SecondFactor = Literal["off", "any", "passkey"]
+
+
 class Settings(Data):
-    """A tenant's settings, as its people change them (durations ISO 8601)."""
+    """A tenant's settings, as its people change them (durations ISO 8601).
+
+    `second_factor` is what a decision needs beside the sign-in: nothing, a one-time password or passkey, or a passkey.
+    """
 
     enabled: bool = False
     decision_window: timedelta = timedelta(hours=12)
@@ -96,4 +120,5 @@ class Settings(Data):
     notify: list[str] = []
     reminders: list[Reminder] = []
     links_in_mail: bool = True
+    second_factor: SecondFactor = "off"
     sinks: list[dict[str, str]] = []

@@ -1,0 +1,1 @@
+"""What people change of their realm: one class for each action, one file for each subject."""
