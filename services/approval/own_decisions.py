@@ -1,22 +1,23 @@
-"""What the service decides by itself: a window that closed on an undecided request, a withdrawal of what it had approved.
+"""What the service decides by itself: a closed window, a withdrawal of what it had approved, a grant whose engineer is gone.
 
-The intake only notes what is asked for; this task decides, each in a transaction that holds one request. So the intake,
-which holds many, never waits for a tenant's counter, and nobody waits in a circle.
+The intake (or whoever removes an engineer) only notes what is asked for; this task decides, each in a transaction that holds
+one request. So the intake, which holds many, never waits for a tenant's counter, and nobody waits in a circle.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from services.approval.deciding import written
-from services.approval.domain.requests import answer_withdrawal, close_window
+from services.approval.domain.requests import Facts, answer_withdrawal, close_window, end_for_gone_engineer
 from services.approval.parts import SERVICE
 from services.approval.store import own_decisions, requests
 from services.approval.store.own_decisions import Due
 from shared.database.faults import TRANSIENT
 from shared.database.outbox import append
 from shared.database.pool import ACQUIRE_SECONDS, Pool, clock, transaction
+from shared.lifecycle import RequestState
 from shared.messaging.inbox import is_blocked
 from shared.waiting import woken
 
@@ -69,15 +70,27 @@ async def settle(pool: Pool, one: Due) -> None:
         if not await own_decisions.still_asked(connection, one):
             return
         submitted = held.state.submitted
-        if submitted is None or await is_blocked(connection, [one.request_id]):
+        # What only ends access is decided on any doubt.
+        unknown = one.about != "engineer_gone" and await is_blocked(connection, [one.request_id])
+        if submitted is None or unknown:
             await own_decisions.put_off(connection, one, now + PUT_OFF)
             return
         if one.about == "window_closed" and now < submitted.decide_by:
             await own_decisions.put_off(connection, one, submitted.decide_by)
             return
         await own_decisions.done(connection, one)
-        facts = close_window(held.state, now) if one.about == "window_closed" else answer_withdrawal(held.state, now)
+        facts = _decided(one, held.state, now)
         if facts:
             state, drafts = written(held, facts, human=None, now=now, cause=one.cause)
             await requests.put(connection, held.id, state, held.revision + len(drafts))
             await append(connection, SERVICE, drafts, now=now)
+
+
+def _decided(one: Due, state: RequestState, now: datetime) -> Facts:
+    match one.about:
+        case "window_closed":
+            return close_window(state, now)
+        case "withdrawn":
+            return answer_withdrawal(state, now)
+        case "engineer_gone":
+            return end_for_gone_engineer(state, now)

@@ -174,6 +174,14 @@ def answer_withdrawal(state: RequestState, now: datetime) -> Facts:
     return [_revoked(state, by=None, reason="The engineer withdrew the request.", code="withdrawn")]
 
 
+def end_for_gone_engineer(state: RequestState, now: datetime) -> Facts:
+    """The engineer was removed, or lost the role that he had access by: what he was granted ends."""
+    if state.state(now) not in ("approved", "active"):
+        return []
+    reason = "The engineer no longer has a role that allows access."
+    return [_revoked(state, by=None, reason=reason, code="engineer_without_role")]
+
+
 def _undecided(state: RequestState, now: datetime) -> RequestSubmitted:
     assert state.submitted is not None, "nobody is shown a request whose submission has not been seen"
     current = state.state(now)

@@ -6,16 +6,16 @@ from typing import Literal
 
 from shared.database.pool import Connection
 
-About = Literal["window_closed", "withdrawn"]
+About = Literal["window_closed", "withdrawn", "engineer_gone"]
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A decision whose time has come. `cause` is the id of the event that asks for it."""
+    """A decision whose time has come. `cause` is the id of the event that asks for it, where one does."""
 
     request_id: str
     about: About
-    cause: str
+    cause: str | None
 
 
 async def ask(connection: Connection, request_id: str, about: About, *, due_at: datetime, cause: str) -> None:
@@ -27,6 +27,20 @@ async def ask(connection: Connection, request_id: str, about: About, *, due_at: 
         about,
         due_at,
         cause,
+    )
+
+
+async def engineer_gone(connection: Connection, member_id: str) -> None:
+    """Note that every grant of somebody who may no longer have access is to end. Call it where that is written.
+
+    Whoever grants access holds the engineer FOR SHARE: with his row held FOR UPDATE no grant is missed.
+    """
+    await connection.execute(
+        """INSERT INTO own_decisions (request_id, about, due_at)
+           SELECT id, 'engineer_gone', clock_timestamp() FROM requests
+           WHERE engineer_id = $1 AND state IN ('approved', 'active') AND access_until > clock_timestamp()
+           ON CONFLICT (request_id, about) DO NOTHING""",
+        member_id,
     )
 
 
