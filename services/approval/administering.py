@@ -139,7 +139,7 @@ async def administer(
             else:
                 done = await action.perform(work)
         except Refused as refusal:
-            raise problem_for(refusal) from None
+            raise problem_for(refusal, work.by) from None
         body = to_json(done.content) if done.content is not None else b""
         await store_one(connection, claim, done.status, None if done.secret else body)
         await record(connection, work.facts, actor=work.actor, now=work.now)

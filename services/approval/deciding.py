@@ -7,6 +7,7 @@ read after the request's lock, so a decision that waited past the deadline for i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from fastapi import Response
 
@@ -26,6 +27,10 @@ from shared.messaging.inbox import is_blocked
 from shared.web.answers import answer, to_json
 from shared.web.idempotency import Claim, claim_one, store_one
 from shared.web.problems import Problem, forbidden, invalid, not_found, unavailable
+
+ROLES_STALE: Final = (
+    "Your organization's sign-in has not confirmed your roles for five minutes: sign in through it again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ async def decide(
             may(case)
             facts = step(case)
         except Refused as refusal:
-            raise problem_for(refusal) from None
+            raise problem_for(refusal, case.member) from None
         state, drafts = written(case.held, facts, human=Actor(case.member.id, case.member.acts_as), now=case.now)
         await requests.put(connection, request_id, state, case.held.revision + len(drafts))
         body = to_json(state.view(case.now))
@@ -142,10 +147,15 @@ def written(
     return state, drafts
 
 
-def problem_for(refusal: Refused) -> Problem:
-    """Give the answer that a refusal stands for: 422, 403 or 409."""
+def problem_for(refusal: Refused, member: Member | None = None) -> Problem:
+    """Give the answer that a refusal stands for: 422, 403 or 409.
+
+    A member whose issuer has not confirmed his roles lately is told that, since he may be allowed it once it has.
+    """
     if isinstance(refusal, Invalid):
         return invalid(*refusal.errors, code=refusal.code)
     if isinstance(refusal, Forbidden):
+        if refusal.code == "forbidden" and member is not None and member.stale_roles:
+            return forbidden(ROLES_STALE, "roles_stale")
         return forbidden(refusal.detail, refusal.code)
     return Problem(409, refusal.code, refusal.detail)

@@ -12,6 +12,8 @@ PROVIDER_ROLES: frozenset[str] = frozenset(get_args(ProviderRole))
 TENANT_ROLES: frozenset[str] = frozenset(get_args(TenantRole))
 # Who decides on a tenant's requests, and changes its settings.
 DECIDING_ROLES = frozenset({"global_admin", "lockbox_approver"})
+# Whoever holds one of these sets up anew, and only a global_admin resets him.
+PRIVILEGED_ROLES = frozenset({"global_admin", "lockbox_approver", "user_admin"})
 # Who submits requests.
 SUBMITTING_ROLES = frozenset({"engineer", "manager"})
 _PROVIDER_ACTORS: Final[tuple[ActorType, ...]] = ("manager", "operator", "engineer")
@@ -19,7 +21,11 @@ _PROVIDER_ACTORS: Final[tuple[ActorType, ...]] = ("manager", "operator", "engine
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody of a realm, as he is known now. `realm` is `provider` or a tenant."""
+    """Somebody of a realm, as he is known now. `realm` is `provider` or a tenant.
+
+    `roles` are those that count now. `stale_roles` he had by a group of his issuer's, which has not said so for five
+    minutes: nothing is decided by them until it says so again.
+    """
 
     id: str
     realm: str
@@ -29,6 +35,12 @@ class Member:
     employer: str | None = None
     job_title: str | None = None
     country: str | None = None
+    stale_roles: frozenset[str] = frozenset()
+
+    @property
+    def known_roles(self) -> frozenset[str]:
+        """The roles that count, and those that the issuer need only say again: who holds them is protected as their holder."""
+        return self.roles | self.stale_roles
 
     @property
     def person(self) -> Person:
@@ -46,6 +58,11 @@ class Member:
                 if kind in self.roles:
                     return kind
         return "member"
+
+    @property
+    def is_privileged(self) -> bool:
+        """Say whether he has a role in a tenant that lets him decide, or change who may."""
+        return self.realm != PROVIDER and not self.roles.isdisjoint(PRIVILEGED_ROLES)
 
     @property
     def is_manager(self) -> bool:
@@ -74,7 +91,7 @@ class Scope:
 def scope_of(member: Member) -> Scope | None:
     """Return what the member sees; None for nothing at all."""
     if member.realm != PROVIDER:
-        return Scope(tenant=member.realm) if member.roles else None
+        return Scope(tenant=member.realm) if member.known_roles else None
     if not member.roles.isdisjoint({"manager", "auditor"}):
         return Scope()
     return Scope(engineer=member.id) if "engineer" in member.roles else None

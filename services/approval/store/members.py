@@ -7,11 +7,20 @@ from asyncpg import Record
 from services.approval.domain.people import Member
 from shared.database.pool import Connection
 
-_MEMBER = """
-SELECT id::text, realm, email, name, employer, job_title, country, password_hash, revision,
-       ARRAY(SELECT role FROM member_roles WHERE member_id = members.id) AS roles
-FROM members WHERE removed_at IS NULL
+# Roles that people gave, those that an issuer said within five minutes, and those that it has said before.
+_ROLES = """
+ARRAY(SELECT role FROM member_roles WHERE member_id = {0}.id
+      UNION SELECT role FROM group_roles WHERE member_id = {0}.id AND said_at > clock_timestamp() - interval '5 minutes')
+    AS roles,
+ARRAY(SELECT role FROM group_roles WHERE member_id = {0}.id AND said_at <= clock_timestamp() - interval '5 minutes')
+    AS old_roles
 """
+
+_MEMBER = f"""
+SELECT id::text, realm, email, name, employer, job_title, country, password_hash, revision,
+       {_ROLES.format("members")}
+FROM members WHERE removed_at IS NULL
+"""  # noqa: S608 - A name of ours.
 
 
 async def hold(connection: Connection, ids: Sequence[str]) -> dict[str, Member]:
@@ -78,10 +87,10 @@ async def _give(connection: Connection, member_id: str, role: str) -> None:
 async def of_session(connection: Connection, session_id: str) -> tuple[Member, str] | None:
     """Return whose session it is and how he signed in; None when it has ended or never was."""
     row = await connection.fetchrow(
-        """SELECT m.id::text, m.realm, m.email, m.name, m.employer, m.job_title, m.country, s.method,
-                  ARRAY(SELECT role FROM member_roles WHERE member_id = m.id) AS roles
+        f"""SELECT m.id::text, m.realm, m.email, m.name, m.employer, m.job_title, m.country, s.method,
+                  {_ROLES.format("m")}
            FROM sessions s JOIN members m ON m.id = s.member_id
-           WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > clock_timestamp() AND m.removed_at IS NULL""",
+           WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > clock_timestamp() AND m.removed_at IS NULL""",  # noqa: S608
         session_id,
     )
     return None if row is None else (_member(row), row["method"])
@@ -97,4 +106,5 @@ def _member(row: Record) -> Member:
         employer=row["employer"],
         job_title=row["job_title"],
         country=row["country"],
+        stale_roles=frozenset(row["old_roles"]) - frozenset(row["roles"]),
     )
