@@ -108,7 +108,8 @@ async def _switch_on(connection: Connection, settings: Settings) -> list[Draft]:
         assert admin is not None, "he was added above"
         by = admin[0].decider(_METHOD)
         wanted = tenant.settings.model_copy(update={"enabled": True})
-        limits = Limits(shortest_window=wanted.decision_window, services={*services, *wanted.services})
+        offered = {*services, *wanted.services}
+        limits = Limits(shortest_window=wanted.decision_window, services=offered, deciders=1)
         facts = change_settings(tenant, wanted, version=tenant.version, by=by, limits=limits)
         for fact in facts:
             tenant = evolve(tenant, fact)

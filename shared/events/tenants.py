@@ -5,6 +5,15 @@ from datetime import datetime
 from shared.events.values import Data, Decider, Person, Settings, Vote
 
 
+class Change(Data):
+    """A field's value before and after; of a list, what was added and removed."""
+
+    before: object = None
+    after: object = None
+    added: list[object] = []
+    removed: list[object] = []
+
+
 class TenantRegistered(Data):
     """A customer was registered, with its entitlement and its first settings; `by` an operator, or null at a set-up."""
 
@@ -25,15 +34,7 @@ class EntitlementChanged(Data):
 
 
 class LockboxEnabled(Data):
-    """From now on access needs the customer's decision."""
-
-    tenant: str
-    by: Decider
-    settings_version: int
-
-
-class LockboxDisabled(Data):
-    """From now on the manager's approval suffices; what was waiting still waits.
+    """From now on access needs the customer's decision.
 
     Here and in every event below, `change_id` names the proposed change whose last vote brought it about; `by` cast that vote.
     """
@@ -41,6 +42,17 @@ class LockboxDisabled(Data):
     tenant: str
     by: Decider
     settings_version: int
+    changes: dict[str, Change] = {}
+    change_id: str | None = None
+
+
+class LockboxDisabled(Data):
+    """From now on the manager's approval suffices; what was waiting still waits."""
+
+    tenant: str
+    by: Decider
+    settings_version: int
+    changes: dict[str, Change] = {}
     change_id: str | None = None
 
 
@@ -51,17 +63,8 @@ class TenantSettingsChanged(Data):
     by: Decider
     settings_version: int
     settings: Settings
-    changes: dict[str, "Change"]
+    changes: dict[str, Change]
     change_id: str | None = None
-
-
-class Change(Data):
-    """A field's value before and after; of a list, what was added and removed."""
-
-    before: object = None
-    after: object = None
-    added: list[object] = []
-    removed: list[object] = []
 
 
 class ChangeProposed(Data):
@@ -117,6 +120,3 @@ class IssuerRemoved(Data):
     issuer_id: str
     issuer: str
     by: Person
-
-
-TenantSettingsChanged.model_rebuild()

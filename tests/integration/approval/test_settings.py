@@ -33,6 +33,7 @@ async def test_the_demos_tenant_has_the_lockbox_on_and_covers_the_catalogue(appr
         "notify": [],
         "reminders": [],
         "links_in_mail": True,
+        "second_factor": "off",
         "sinks": [],
         "version": 2,
     }
@@ -158,7 +159,7 @@ async def test_provider_and_unknown_tenants_have_no_settings(approval: Approval)
         ("decision_window", "PT0S"),
         ("max_duration", "PT4H1S"),
         ("max_duration", "PT0.5S"),
-        ("approvals_required", 2),
+        ("approvals_required", 3),
         ("approvals_required", 0),
         ("approvals_required", 10**30),
         ("services", ["exchange-online", "exchange-online"]),
@@ -172,6 +173,7 @@ async def test_provider_and_unknown_tenants_have_no_settings(approval: Approval)
         ("sinks", [{"name": "soc", "kind": "syslog"}]),
         ("enabled", "yes"),
         ("links_in_mail", None),
+        ("second_factor", "any "),
         ("version", "2"),
         ("version", 0),
         ("else", 1),
@@ -186,8 +188,15 @@ async def test_a_value_that_nobody_may_choose_is_refused_by_its_field(
     assert await approval.everything() == before
 
 
-async def test_every_field_is_required(approval: Approval) -> None:
+async def test_every_field_is_required_but_the_second_factor_which_then_stays(approval: Approval) -> None:
+    assert (await put(approval, second_factor="any")).json()["second_factor"] == "any"
     whole = await settings(approval)
+    del whole["second_factor"]
+    kept = await approval.call(DPO, "PUT", PATH, whole)
+    assert (kept.status_code, kept.json()["second_factor"]) == (200, "any")
+    assert (await put(approval, second_factor="off")).status_code == 200
+    whole = await settings(approval)
+    del whole["second_factor"]
     for field in whole:
         body = {name: value for name, value in whole.items() if name != field}
         refused(await approval.call(DPO, "PUT", PATH, body), 422, "invalid_request", field)

@@ -1,19 +1,19 @@
 """A change of a tenant's settings is recorded as what changed, and nobody chooses what the contract forbids."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.approval.domain.refusals import Forbidden, Invalid, Refused
-from services.approval.domain.tenants import Limits, Tenant, change_settings, evolve, register
+from services.approval.domain.tenants import Limits, Tenant, change_settings, evolve, register, weakens
 from shared.events.tenants import LockboxDisabled, LockboxEnabled, TenantSettingsChanged
-from shared.events.values import Data, Reminder, Settings
+from shared.events.values import Data, Reminder, SecondFactor, Settings
 from tests.unit.approval.lives import DPO, SERVICES
 
-LIMITS = Limits(shortest_window=timedelta(minutes=15), services=SERVICES)
+LIMITS = Limits(shortest_window=timedelta(minutes=15), services=SERVICES, deciders=3)
 WANTED = st.builds(
     Settings,
     enabled=st.booleans(),
@@ -26,6 +26,8 @@ WANTED = st.builds(
         unique_by=lambda one: one.to,
     ),
     links_in_mail=st.booleans(),
+    approvals_required=st.integers(1, 3),
+    second_factor=st.sampled_from(get_args(SecondFactor)),
 )
 
 
@@ -57,6 +59,7 @@ def test_switching_on_and_off_are_events_of_their_own() -> None:
     (on,) = change(tenant(), Settings(enabled=True, services=SERVICES))
     assert isinstance(on, LockboxEnabled)
     assert (on.by, on.settings_version) == (DPO, 6)
+    assert (on.changes["enabled"].before, on.changes["enabled"].after) == (False, True)
     (off,) = change(tenant(enabled=True), Settings(services=SERVICES))
     assert isinstance(off, LockboxDisabled)
     off, changed = change(tenant(enabled=True), Settings(services=SERVICES, links_in_mail=False))
@@ -97,7 +100,7 @@ def test_settings_that_somebody_else_has_changed_are_not_overwritten(version: in
         ("decision_window", timedelta(days=14, seconds=1)),
         ("max_duration", timedelta(hours=4, seconds=1)),
         ("approvals_required", 0),
-        ("approvals_required", 2),
+        ("approvals_required", 4),
         ("services.1", ["exchange-online", "teams"]),
         ("services", ["exchange-online", "exchange-online"]),
         ("notify", ["a@contoso.example"] * 2),
@@ -115,3 +118,56 @@ def test_a_new_tenant_has_the_lockbox_off_and_every_service_covered() -> None:
     assert fact.settings == Settings(services=SERVICES)
     assert not fact.settings.enabled
     assert fact.settings_version == 1
+
+
+LOCKED = Settings(
+    enabled=True,
+    decision_window=timedelta(hours=12),
+    max_duration=timedelta(hours=2),
+    approvals_required=2,
+    services=SERVICES,
+    notify=["soc@contoso.example"],
+    second_factor="any",
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"enabled": False},
+        {"decision_window": timedelta(hours=12, seconds=1)},
+        {"max_duration": timedelta(hours=2, seconds=1)},
+        {"approvals_required": 1},
+        {"services": SERVICES[:1]},
+        {"services": []},
+        {"second_factor": "off"},
+    ],
+)
+def test_what_makes_access_easier_weakens_and_its_contrary_does_not(change: dict[str, Any]) -> None:
+    loose = LOCKED.model_copy(update=change)
+    assert weakens(LOCKED, loose)
+    assert not weakens(loose, LOCKED)
+    # Something that strengthens beside it is no excuse.
+    assert weakens(LOCKED.model_copy(update={"links_in_mail": True}), loose.model_copy(update={"links_in_mail": False}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"notify": []},
+        {"reminders": [Reminder(left=timedelta(hours=1), to="approvers")]},
+        {"links_in_mail": False},
+        {"services": SERVICES[::-1]},
+        {"second_factor": "passkey"},
+        {"approvals_required": 3},
+    ],
+)
+def test_what_makes_access_no_easier_weakens_nothing(change: dict[str, Any]) -> None:
+    assert not weakens(LOCKED, LOCKED.model_copy(update=change))
+
+
+def test_a_number_of_approvals_that_people_have_left_behind_keeps_nobody_from_changing_something_else() -> None:
+    now = tenant(approvals_required=5)
+    (changed,) = change(now, Settings(services=SERVICES, approvals_required=5, links_in_mail=False))
+    assert isinstance(changed, TenantSettingsChanged)
+    assert changed.changes.keys() == {"links_in_mail"}
