@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.approval import own_decisions
+from services.approval import own_decisions, sign_in_watch
 from services.approval.api import (
     catalogue,
     changes,
@@ -27,6 +27,8 @@ from services.approval.demo import demo_check
 from services.approval.handlers import HANDLERS
 from services.approval.parts import SERVICE, Parts
 from services.approval.portal import ROUTERS
+from services.approval.store import factors as stored_factors
+from services.approval.store import failures
 from services.approval.store import sessions as stored_sessions
 from shared.security.keys import LocalJwks, load_key
 from shared.security.passwords import warm_up
@@ -58,7 +60,7 @@ def build(settings: Settings) -> FastAPI:
             pool_size=settings.database_pool,
             handlers=HANDLERS,
             applied=lambda _: wake.set(),
-            forget=[stored_sessions.prune],
+            forget=[stored_sessions.prune, failures.prune, stored_factors.prune],
         ) as service:
             app.state.parts = Parts(
                 pool=service.pool,
@@ -69,6 +71,7 @@ def build(settings: Settings) -> FastAPI:
             )
             app.state.running = service
             service.run(own_decisions.keep_deciding(service.pool, wake), name="own-decisions")
+            service.run(sign_in_watch.keep_telling(service.pool), name="failed-sign-ins")
             checks.update(service.checks())
             if settings.demo:
                 checks["demo"] = demo_check(service.pool)

@@ -1,19 +1,22 @@
 """Signing in and out, and the keys by which the other services know a session's token."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Response
 from prometheus_client import Counter
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, WithJsonSchema
 
+from services.approval import lockout, one_time_passwords
 from services.approval.callers import SignedIn
 from services.approval.domain.people import Member
-from services.approval.parts import SERVICE, Parts, parts_of
-from services.approval.store import members, sessions
-from shared.database.outbox import append
+from services.approval.lockout import LOCKED_OUT
+from services.approval.parts import Parts, parts_of
+from services.approval.reauthentication import Address
+from services.approval.recording import record
+from services.approval.store import factors, members, sessions
 from shared.database.pool import ACQUIRE_SECONDS, Connection, clock, transaction
-from shared.events.envelope import Actor, Draft, new_id
+from shared.events.envelope import Actor, new_id
 from shared.events.members import SessionRevoked
 from shared.observability.metrics import REGISTRY
 from shared.security.keys import public_jwks
@@ -26,17 +29,34 @@ from shared.web.problems import Problem, refuses
 
 router = Router(tags=["sessions"])
 
+PASSWORD: Final = "password"  # noqa: S105 - The name of a method.
+PASSWORD_AND_CODE: Final = "password+totp"  # noqa: S105 - As above.
 SIGN_INS = Counter("lockbox_sign_ins", "Sign-ins with a password.", ["outcome"], registry=REGISTRY)
 # A token is for its holder alone: no cache keeps it (RFC 6749, 5.1).
 _NOT_KEPT = {"Cache-Control": "no-store"}
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+def _six_digits(code: str) -> str:
+    if not (code.isascii() and code.isdigit() and len(code) == one_time_passwords.DIGITS):
+        raise ValueError("must be the six digits that your app shows")
+    return code
+
+
+Code = Annotated[
+    str,
+    AfterValidator(_six_digits),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{6}$", "description": "A one-time password."}),
+]
 
 
 class SignIn(Body):
-    """`realm` is `provider` or a tenant."""
+    """`realm` is `provider` or a tenant; `code` is asked of those who have registered one-time passwords."""
 
     realm: Realm
     email: Email
     password: GivenPassword
+    code: Code | None = None
 
 
 class SessionAnswer(BaseModel):
@@ -50,9 +70,16 @@ class SessionAnswer(BaseModel):
     "/v1/sessions",
     summary="Sign in: one token for all services",
     response_model=SessionAnswer,
-    responses=refuses({401: "`invalid_credentials`: realm, address or password is wrong"}),
+    responses=LOCKED_OUT
+    | refuses(
+        {
+            401: "`invalid_credentials`: realm, address, password or code is wrong; "
+            "`code_required`: the password is right, and a one-time password is needed too"
+        }
+    ),
 )
-async def sign_in(body: SignIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def sign_in(body: SignIn, parts: Annotated[Parts, Depends(parts_of)], address: Address) -> Response:
+    attempt = await lockout.begin(parts, realm=body.realm, email=body.email, address=address)
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         found = await members.with_password(connection, body.realm, body.email)
     member, stored = (None, None) if found is None else found
@@ -67,7 +94,15 @@ async def sign_in(body: SignIn, parts: Annotated[Parts, Depends(parts_of)]) -> R
             raise _refused()
         if renewed is not None:
             await members.set_password(connection, member.id, renewed)
-        token, expires_in = await _begin(connection, parts, member)
+        method = await _judge_code(connection, parts, member, body.code)
+        if method is None:
+            # Committed: a password that was right is no failed guess.
+            await lockout.given_back(connection, attempt)
+        else:
+            await lockout.succeeded(connection, attempt)
+            token, expires_in = await begin_session(connection, parts, member, method=method)
+    if method is None:
+        raise Problem(401, "code_required", "Send the six digits that your app shows, too.", headers=_CHALLENGE)
     SIGN_INS.labels("done").inc()
     content = {
         "access_token": token,
@@ -78,12 +113,23 @@ async def sign_in(body: SignIn, parts: Annotated[Parts, Depends(parts_of)]) -> R
     return answer(content, headers=_NOT_KEPT)
 
 
-async def _begin(connection: Connection, parts: Parts, member: Member) -> tuple[str, int]:
+async def _judge_code(connection: Connection, parts: Parts, member: Member, code: str | None) -> str | None:
+    """Return the method of a sign-in whose password was right; None where a code is still to be given. Raises Problem."""
+    if await factors.hold_totp(connection, member.id) is None:
+        return PASSWORD
+    if code is None:
+        return None
+    if not await one_time_passwords.use(connection, parts.settings, member.id, code, await clock(connection)):
+        raise _refused()
+    return PASSWORD_AND_CODE
+
+
+async def begin_session(connection: Connection, parts: Parts, member: Member, *, method: str) -> tuple[str, int]:
     """Begin a session, and return its token and how many seconds that is valid."""
     session_id = new_id()
     now = await clock(connection)
     lifetime = parts.settings.session_lifetime
-    await sessions.begin(connection, session_id, member.id, method="password", issued_at=now, expires_at=now + lifetime)
+    await sessions.begin(connection, session_id, member.id, method=method, issued_at=now, expires_at=now + lifetime)
     token = issue_session(
         parts.signing,
         subject=member.id,
@@ -98,24 +144,32 @@ async def _begin(connection: Connection, parts: Parts, member: Member) -> tuple[
 
 def _refused() -> Problem:
     SIGN_INS.labels("refused").inc()
-    detail = "The realm, the address or the password is wrong."
-    return Problem(401, "invalid_credentials", detail, headers={"WWW-Authenticate": "Bearer"})
+    return Problem(
+        401, lockout.INVALID, "The realm, the address, the password or the code is wrong.", headers=_CHALLENGE
+    )
 
 
 @router.delete("/v1/sessions/current", summary="Sign out: the token counts nowhere any more", status_code=204)
 async def sign_out(caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
-    async with transaction(parts.pool) as connection:
-        ended = await sessions.end(connection, caller.session_id)
-        if ended is None:
-            raise InvalidToken("session_ended")
-        draft = revoked(caller.member, session_id=caller.session_id, before=ended, reason="signed_out")
-        await append(connection, SERVICE, [draft], now=ended)
+    if not await end_session(parts, caller.member, caller.session_id, reason="signed_out"):
+        raise InvalidToken("session_ended")
     return Response(status_code=204)
 
 
-def revoked(member: Member, *, session_id: str, before: datetime, reason: str) -> Draft:
-    """Draft the event that tells the other services of a session that its holder ended."""
-    data = SessionRevoked(
+async def end_session(parts: Parts, member: Member, session_id: str, *, reason: str) -> bool:
+    """End a session of the member's and tell the other services; False where he has none such any more."""
+    async with transaction(parts.pool) as connection:
+        ended = await sessions.end(connection, session_id, of_member=member.id)
+        if ended is None:
+            return False
+        fact = revoked(member, session_id=session_id, before=ended, reason=reason)
+        await record(connection, [fact], actor=Actor(member.id, member.acts_as), now=ended)
+    return True
+
+
+def revoked(member: Member, *, session_id: str, before: datetime, reason: str) -> SessionRevoked:
+    """Say that a session was ended by its holder."""
+    return SessionRevoked(
         realm=member.realm,
         member=member.person,
         by=member.person,
@@ -123,7 +177,6 @@ def revoked(member: Member, *, session_id: str, before: datetime, reason: str) -
         before=before,
         reason=reason,
     )
-    return Draft(data, tenant=member.realm, subject=member.id, actor=Actor(member.id, member.acts_as))
 
 
 @router.get("/.well-known/jwks.json", summary="The keys that sign sessions' tokens (RFC 7517)")

@@ -43,8 +43,13 @@ async def test_a_session_tells_who_one_is_and_its_token_counts_for_all_services(
     assert response.headers["cache-control"] == "no-store"
     known = await me(approval, answer["access_token"])
     assert known.status_code == 200
-    assert known.json() | {"id": None} == {
+    session = known.json()["session"]
+    assert (session["id"], session["method"]) == (await session_of(approval, answer["access_token"]), "password")
+    assert known.json() | {"id": None, "session": None} == {
         "id": None,
+        "session": None,
+        "factors": [],
+        "second_factor": "off",
         "realm": "contoso",
         "email": ADMIN,
         "name": "Alex Adler (Contoso)",

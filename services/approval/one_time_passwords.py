@@ -1,0 +1,70 @@
+"""One-time passwords by time (TOTP, RFC 6238): six digits, half a minute each, each step used at most once."""
+
+import os
+from datetime import datetime
+from typing import Final
+
+import pyotp
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from services.approval.store import factors
+from shared.database.pool import Connection
+from shared.security.keys import derive_key
+from shared.settings import Settings
+
+DIGITS: Final = 6
+ISSUER: Final = "Lockbox"
+STEP_SECONDS: Final = 30
+# Clocks differ, and a code is typed while the next one begins (RFC 6238, 5.2): one step before and after counts too.
+WINDOW: Final = 1
+_PURPOSE: Final = "lockbox one-time passwords"
+# NIST SP 800-38D, 8.2.2: a random nonce of 96 bits.
+_NONCE_BYTES: Final = 12
+
+
+def new_secret() -> str:
+    """Make a secret of 160 bits (RFC 4226, 4), in base32 as apps take it."""
+    return pyotp.random_base32()
+
+
+def address_of(secret: str, *, email: str, realm: str) -> str:
+    """Give what a QR code holds for an app: otpauth://totp/..."""
+    return pyotp.TOTP(secret).provisioning_uri(name=f"{email} ({realm})", issuer_name=ISSUER)
+
+
+def sealed(settings: Settings, factor_id: str, secret: str) -> bytes:
+    """Encrypt a secret for storage (AES-256-GCM), bound to its factor: in another's row it opens for nobody."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + _cipher(settings).encrypt(nonce, secret.encode(), factor_id.encode())
+
+
+def opened(settings: Settings, factor_id: str, stored: bytes) -> str:
+    """Decrypt a stored secret. Raises cryptography's InvalidTag where it is another factor's, or the internal secret is new."""
+    return _cipher(settings).decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], factor_id.encode()).decode()
+
+
+def _cipher(settings: Settings) -> AESGCM:
+    return AESGCM(derive_key(settings.internal_secret.get_secret_value(), _PURPOSE))
+
+
+def step_of(secret: str, code: str, now: datetime, *, last_step: int | None) -> int | None:
+    """Return the time step whose code it is; None for a wrong one, and for one that was used, or is older than that."""
+    totp = pyotp.TOTP(secret, interval=STEP_SECONDS)
+    present = totp.timecode(now)
+    steps = range(max(present - WINDOW, 0), present + WINDOW + 1)
+    # All of them are compared, each in constant time.
+    fitting = [step for step in steps if pyotp.utils.strings_equal(code, totp.generate_otp(step))]
+    unused = [step for step in fitting if last_step is None or step > last_step]
+    return unused[0] if unused else None
+
+
+async def use(connection: Connection, settings: Settings, member_id: str, code: str, now: datetime) -> bool:
+    """Use up a member's code; False where it is wrong, was used, or he has no one-time password."""
+    held = await factors.hold_totp(connection, member_id)
+    if held is None:
+        return False
+    step = step_of(opened(settings, held.id, held.secret), code, now, last_step=held.last_step)
+    if step is None:
+        return False
+    await factors.used_totp(connection, held.id, step=step, now=now)
+    return True
