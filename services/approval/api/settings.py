@@ -7,6 +7,7 @@ from pydantic import Field
 
 from services.approval.actions.settings import ChangeSettings
 from services.approval.administering import administer
+from services.approval.api.changes import ChangeView
 from services.approval.callers import Caller, SignedIn
 from services.approval.domain.tenants import Tenant
 from services.approval.parts import Parts, parts_of
@@ -77,13 +78,18 @@ async def read_settings(tenant_id: TenantId, caller: SignedIn, parts: Annotated[
 @router.put(
     "/v1/tenants/{tenant_id}/settings",
     summary="Change a tenant's settings",
+    description="With more than one approval required, a change that weakens protection (the lockbox off, fewer approvals, a "
+    "longer window or duration, fewer services, a weaker second factor) is put to the vote as a whole.",
     response_model=SettingsBody,
-    responses=refuses(
-        {
-            403: "`forbidden`; `not_entitled`: the lockbox cannot be switched on",
-            409: "`settings_changed`: somebody else has changed them since they were read",
-        }
-    ),
+    responses={
+        202: {"model": ChangeView, "description": "The change was put to the vote; asking for it is the asker's own vote."},
+        **refuses(
+            {
+                403: "`forbidden`; `not_entitled`: the lockbox cannot be switched on",
+                409: "`settings_changed`: somebody else has changed them since they were read",
+            }
+        ),
+    },
 )
 async def change_settings(
     tenant_id: TenantId, body: SettingsBody, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]

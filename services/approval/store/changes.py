@@ -12,6 +12,7 @@ from shared.database.pool import Connection
 from shared.events.values import Person, Vote
 
 ChangeState = Literal["open", "carried", "rejected", "void"]
+ShownState = Literal["open", "carried", "rejected", "void", "expired"]
 
 _CHANGE = """
 SELECT c.id::text, c.tenant, c.kind, c.action, c.described, c.proposed_at, c.expires_at, c.approvals_required, c.state,
@@ -55,16 +56,16 @@ async def add(connection: Connection, change: Change) -> None:
     )
 
 
-async def vote(connection: Connection, change_id: str, member_id: str, said: Vote, now: datetime) -> bool:
-    """Count a vote; False where that person has voted before."""
-    done: str = await connection.execute(
-        "INSERT INTO change_votes (change_id, member_id, vote, voted_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+async def vote(connection: Connection, change_id: str, member_id: str, said: Vote, now: datetime) -> None:
+    """Keep a vote, in the place of an earlier one of the same person's."""
+    await connection.execute(
+        """INSERT INTO change_votes (change_id, member_id, vote, voted_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (change_id, member_id) DO UPDATE SET vote = excluded.vote, voted_at = excluded.voted_at""",
         change_id,
         member_id,
         said,
         now,
     )
-    return done.endswith(" 1")
 
 
 async def settle(connection: Connection, change_id: str, state: ChangeState, now: datetime) -> None:
@@ -95,8 +96,13 @@ async def voters(connection: Connection, change_id: str) -> Sequence[tuple[str, 
     return [(row["member_id"], row["vote"]) for row in rows]
 
 
+def state_at(change: Change, now: datetime) -> ShownState:
+    """Give the state as it is shown: what was not settled in time is over."""
+    return "expired" if change.state == "open" and now >= change.expires_at else change.state
+
+
 async def view(connection: Connection, change: Change, now: datetime) -> dict[str, Any]:
-    """Show a change as the API does; one whose time is over without enough votes shows as `expired`."""
+    """Show a change as the API does."""
     votes = await connection.fetch(
         """SELECT m.email, m.name, v.vote, v.voted_at FROM change_votes v JOIN members m ON m.id = v.member_id
            WHERE v.change_id = $1 ORDER BY v.voted_at, v.member_id""",
@@ -106,7 +112,7 @@ async def view(connection: Connection, change: Change, now: datetime) -> dict[st
         "id": change.id,
         "tenant": change.tenant,
         "kind": change.kind,
-        "state": "expired" if change.state == "open" and now >= change.expires_at else change.state,
+        "state": state_at(change, now),
         **orjson.loads(change.described),
         "proposed_by": {"email": change.proposed_by.email, "name": change.proposed_by.name},
         "proposed_at": change.proposed_at,

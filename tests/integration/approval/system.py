@@ -174,6 +174,8 @@ class Approval:
             "members",
             "member_roles",
             "own_decisions",
+            "changes",
+            "change_votes",
             "idempotency",
             "sequences",
         )
