@@ -2,10 +2,11 @@
 
 import os
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import pyotp
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import AfterValidator, WithJsonSchema
 
 from services.approval.store import factors
 from shared.database.pool import Connection
@@ -20,6 +21,24 @@ WINDOW: Final = 1
 _PURPOSE: Final = "lockbox one-time passwords"
 # NIST SP 800-38D, 8.2.2: a random nonce of 96 bits.
 _NONCE_BYTES: Final = 12
+
+
+def is_code(text: str) -> bool:
+    """Say whether it has a code's form."""
+    return text.isascii() and text.isdigit() and len(text) == DIGITS
+
+
+def _code(text: str) -> str:
+    if not is_code(text):
+        raise ValueError("must be the six digits that your app shows")
+    return text
+
+
+Code = Annotated[
+    str,
+    AfterValidator(_code),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{6}$", "description": "A one-time password."}),
+]
 
 
 def new_secret() -> str:

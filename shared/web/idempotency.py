@@ -237,6 +237,17 @@ async def claim_one(connection: Connection, one: Claim | None) -> Stored | None:
     return verdict
 
 
+async def was_made(connection: Connection, one: Claim) -> bool:
+    """Say whether a call of this key has had its answer already. Locks nothing; the claim itself decides."""
+    made: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM idempotency WHERE caller = $1 AND route = $2 AND key = $3 AND status IS NOT NULL)",
+        one.caller,
+        one.route,
+        one.key,
+    )
+    return made
+
+
 async def store_one(connection: Connection, one: Claim | None, status: int, body: bytes | None) -> None:
     """Store the answer of a single call; nothing where it has no key."""
     if one is not None:

@@ -5,12 +5,13 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Response
 from prometheus_client import Counter
-from pydantic import AfterValidator, BaseModel, WithJsonSchema
+from pydantic import BaseModel
 
 from services.approval import lockout, one_time_passwords
 from services.approval.callers import SignedIn
 from services.approval.domain.people import Member
 from services.approval.lockout import LOCKED_OUT
+from services.approval.one_time_passwords import Code
 from services.approval.parts import Parts, parts_of
 from services.approval.reauthentication import Address
 from services.approval.recording import record
@@ -35,19 +36,6 @@ SIGN_INS = Counter("lockbox_sign_ins", "Sign-ins with a password.", ["outcome"],
 # A token is for its holder alone: no cache keeps it (RFC 6749, 5.1).
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-
-
-def _six_digits(code: str) -> str:
-    if not (code.isascii() and code.isdigit() and len(code) == one_time_passwords.DIGITS):
-        raise ValueError("must be the six digits that your app shows")
-    return code
-
-
-Code = Annotated[
-    str,
-    AfterValidator(_six_digits),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{6}$", "description": "A one-time password."}),
-]
 
 
 class SignIn(Body):
