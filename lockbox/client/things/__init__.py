@@ -1,0 +1,1 @@
+"""What the services answer, as frozen dataclasses: one file for each subject."""
