@@ -264,10 +264,3 @@ async def test_a_record_that_would_be_too_long_is_refused_by_its_field(approval:
     response = await approval.call(DPO, "POST", f"/v1/requests/{request_id}/approve", {"resources": resources})
     refused(response, 422, "invalid_request", "resources")
     assert (await approval.shown(request_id))["state"] == "awaiting_customer"
-
-
-async def test_the_page_at_the_services_address_says_what_it_is(approval: Approval) -> None:
-    response = await approval.http.get("/")
-    assert response.status_code == 200
-    assert "/docs" in response.text
-    assert "default-src 'none'" in response.headers["content-security-policy"]
