@@ -62,7 +62,7 @@ class Member:
     @property
     def is_privileged(self) -> bool:
         """Say whether he has a role in a tenant that lets him decide, or change who may."""
-        return self.realm != PROVIDER and not self.roles.isdisjoint(PRIVILEGED_ROLES)
+        return self.realm != PROVIDER and not self.known_roles.isdisjoint(PRIVILEGED_ROLES)
 
     @property
     def is_manager(self) -> bool:

@@ -1,9 +1,12 @@
 """People of both realms and their roles."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from asyncpg import Record
 
+from services.approval.domain.membership import Holder
 from services.approval.domain.people import Member
 from shared.database.pool import Connection
 
@@ -38,6 +41,19 @@ async def with_password(connection: Connection, realm: str, email: str) -> tuple
     return None if row is None else (_member(row), row["password_hash"])
 
 
+async def by_id(connection: Connection, member_id: str) -> Member | None:
+    row = await connection.fetchrow(f"{_MEMBER} AND id = $1", member_id)
+    return None if row is None else _member(row)
+
+
+async def hold_alone(connection: Connection, realm: str, email: str) -> Member | None:
+    """Find somebody by his address, and hold him to change him."""
+    member_id = await connection.fetchval(
+        "SELECT id::text FROM members WHERE realm = $1 AND email = $2 AND removed_at IS NULL FOR UPDATE", realm, email
+    )
+    return None if member_id is None else await by_id(connection, member_id)
+
+
 async def hold_password(connection: Connection, member_id: str, *, alone: bool) -> str | None:
     """Return somebody's password hash, and keep it as it is until the transaction ends; `alone` to change it."""
     lock = "UPDATE" if alone else "SHARE"
@@ -68,7 +84,7 @@ async def add(connection: Connection, member: Member, *, password_hash: str | No
         revision,
     )
     for role in sorted(member.roles):
-        await _give(connection, member.id, role)
+        await give(connection, member.id, role)
 
 
 async def assign(connection: Connection, member_id: str, role: str) -> int:
@@ -76,12 +92,102 @@ async def assign(connection: Connection, member_id: str, role: str) -> int:
     revision: int = await connection.fetchval(
         "UPDATE members SET revision = revision + 1 WHERE id = $1 RETURNING revision", member_id
     )
-    await _give(connection, member_id, role)
+    await give(connection, member_id, role)
     return revision
 
 
-async def _give(connection: Connection, member_id: str, role: str) -> None:
+async def given(connection: Connection, member_id: str) -> frozenset[str]:
+    """Return the roles that people gave somebody, without those that an issuer gives."""
+    rows = await connection.fetch("SELECT role FROM member_roles WHERE member_id = $1", member_id)
+    return frozenset(row["role"] for row in rows)
+
+
+async def give(connection: Connection, member_id: str, role: str) -> None:
+    """Give a role to somebody who is held."""
     await connection.execute("INSERT INTO member_roles (member_id, role) VALUES ($1, $2)", member_id, role)
+
+
+async def take(connection: Connection, member_id: str, role: str) -> None:
+    """Take a role from somebody who is held."""
+    await connection.execute("DELETE FROM member_roles WHERE member_id = $1 AND role = $2", member_id, role)
+
+
+async def remove(connection: Connection, member_id: str, now: datetime) -> None:
+    """Remove somebody who is held, with his roles and his password. His name stays, since decisions name him."""
+    await connection.execute("UPDATE members SET removed_at = $2, password_hash = NULL WHERE id = $1", member_id, now)
+    await connection.execute("DELETE FROM member_roles WHERE member_id = $1", member_id)
+    await connection.execute("DELETE FROM group_roles WHERE member_id = $1", member_id)
+
+
+async def forget_password(connection: Connection, member_id: str) -> None:
+    await connection.execute("UPDATE members SET password_hash = NULL WHERE id = $1", member_id)
+
+
+async def end_sessions(connection: Connection, member_id: str, now: datetime) -> Sequence[str]:
+    """End all sessions of somebody who is held, and return their ids."""
+    rows = await connection.fetch(
+        """UPDATE sessions SET ended_at = greatest($2, issued_at)
+           WHERE member_id = $1 AND ended_at IS NULL AND expires_at > $2 RETURNING id::text""",
+        member_id,
+        now,
+    )
+    return sorted(row["id"] for row in rows)
+
+
+async def drop_factors(connection: Connection, member_id: str) -> Sequence[tuple[str, str]]:
+    """Remove the second factors of somebody who is held; return id and kind of those that counted."""
+    rows = await connection.fetch(
+        "DELETE FROM factors WHERE member_id = $1 RETURNING id::text, kind, confirmed_at IS NOT NULL AS counted",
+        member_id,
+    )
+    return sorted((row["id"], row["kind"]) for row in rows if row["counted"])
+
+
+async def holders(connection: Connection, realm: str, role: str) -> list[Holder]:
+    """List who has been given a role in a realm, and whether he can sign in."""
+    rows = await connection.fetch(
+        """SELECT m.id::text, m.password_hash IS NOT NULL AS able FROM members m JOIN member_roles r ON r.member_id = m.id
+           WHERE m.realm = $1 AND m.removed_at IS NULL AND r.role = $2""",
+        realm,
+        role,
+    )
+    return [Holder(**row) for row in rows]
+
+
+# Group roles as the issuer last said, old or not: who looks at the list wants to know who may come with them.
+_VIEW = """
+SELECT m.id::text, m.email, m.name, m.employer, m.job_title, m.country, m.password_hash IS NOT NULL AS has_password,
+       ARRAY(SELECT role FROM member_roles WHERE member_id = m.id UNION SELECT role FROM group_roles WHERE member_id = m.id
+             ORDER BY role) AS roles,
+       ARRAY(SELECT DISTINCT role FROM group_roles WHERE member_id = m.id ORDER BY role) AS group_roles,
+       ARRAY(SELECT DISTINCT kind FROM factors WHERE member_id = m.id AND confirmed_at IS NOT NULL ORDER BY kind) AS factors
+FROM members m WHERE m.removed_at IS NULL AND m.realm = $1
+"""
+
+
+async def view(connection: Connection, realm: str, email: str) -> dict[str, Any] | None:
+    """Show somebody as the API does."""
+    row = await connection.fetchrow(f"{_VIEW} AND m.email = $2", realm, email)
+    return None if row is None else dict(row)
+
+
+async def listed(
+    connection: Connection, realm: str, *, text: str | None, role: str | None, after: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """List a realm's people by address, from behind `after`; `text` is looked for in names and addresses."""
+    rows = await connection.fetch(
+        f"""{_VIEW}
+            AND ($2::text IS NULL OR strpos(lower(m.name), $2) > 0 OR strpos(m.email, $2) > 0)
+            AND ($3::text IS NULL OR EXISTS (SELECT 1 FROM member_roles r WHERE r.member_id = m.id AND r.role = $3)
+                 OR EXISTS (SELECT 1 FROM group_roles g WHERE g.member_id = m.id AND g.role = $3))
+            AND ($4::text IS NULL OR m.email > $4) ORDER BY m.email LIMIT $5""",  # noqa: S608 - A constant of ours.
+        realm,
+        None if text is None else text.lower(),
+        role,
+        after,
+        limit,
+    )
+    return [dict(row) for row in rows]
 
 
 async def of_session(connection: Connection, session_id: str) -> tuple[Member, str] | None:
