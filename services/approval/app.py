@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from services.approval import own_decisions, sign_in_watch
 from services.approval.api import (
     catalogue,
+    challenges,
     changes,
     clients,
     decisions,
@@ -92,6 +93,7 @@ def build(settings: Settings) -> FastAPI:
             clients.router,
             setup.router,
             factors.router,
+            challenges.router,
             issuers.router,
             catalogue.router,
             *ROUTERS,

@@ -180,11 +180,16 @@ def registered(site: Site, credential: GivenCredential, *, challenge: bytes) -> 
     except _UNREADABLE:
         sound = False
     if not sound or verified.credential_id != _decoded(credential.rawId):
-        raise Invalid(
-            ("credential", "is not what this registration asked for: begin again with new options"),
-            code="wrong_credential",
-        )
+        raise wrong_credential()
     return Registered(verified.credential_id, verified.credential_public_key, verified.sign_count)
+
+
+def wrong_credential() -> Invalid:
+    """Make the refusal of a registration, whatever is wrong with it."""
+    return Invalid(
+        ("credential", "is not what this registration asked for: begin again with new options"),
+        code="wrong_credential",
+    )
 
 
 def _is_sound(public_key: bytes) -> bool:
