@@ -10,18 +10,17 @@ from services.approval.domain.membership import Holder
 from services.approval.domain.people import Member
 from shared.database.pool import Connection
 
-# Roles that people gave, those that an issuer said within five minutes, and those that it has said before.
+# Roles that people gave, with those that an issuer said within five minutes; and all that issuers have said.
 _ROLES = """
 ARRAY(SELECT role FROM member_roles WHERE member_id = {0}.id
-      UNION SELECT role FROM group_roles WHERE member_id = {0}.id AND said_at > clock_timestamp() - interval '5 minutes')
+      UNION SELECT role FROM group_roles WHERE member_id = {0}.id AND said_at > clock_timestamp() - interval '5 minutes'{1})
     AS roles,
-ARRAY(SELECT role FROM group_roles WHERE member_id = {0}.id AND said_at <= clock_timestamp() - interval '5 minutes')
-    AS old_roles
+ARRAY(SELECT role FROM group_roles WHERE member_id = {0}.id) AS said_roles
 """
 
 _MEMBER = f"""
 SELECT id::text, realm, email, name, employer, job_title, country, password_hash, revision,
-       {_ROLES.format("members")}
+       {_ROLES.format("members", "")}
 FROM members WHERE removed_at IS NULL
 """  # noqa: S608 - A name of ours.
 
@@ -191,10 +190,13 @@ async def listed(
 
 
 async def of_session(connection: Connection, session_id: str) -> tuple[Member, str] | None:
-    """Return whose session it is and how he signed in; None when it has ended or never was."""
+    """Return whose session it is and how he signed in; None when it has ended or never was.
+
+    What an issuer says of his roles counts in sessions that began there, and in no others.
+    """
     row = await connection.fetchrow(
         f"""SELECT m.id::text, m.realm, m.email, m.name, m.employer, m.job_title, m.country, s.method,
-                  {_ROLES.format("m")}
+                  {_ROLES.format("m", " AND issuer_id = s.issuer_id")}
            FROM sessions s JOIN members m ON m.id = s.member_id
            WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > clock_timestamp() AND m.removed_at IS NULL""",  # noqa: S608
         session_id,
@@ -212,5 +214,5 @@ def _member(row: Record) -> Member:
         employer=row["employer"],
         job_title=row["job_title"],
         country=row["country"],
-        stale_roles=frozenset(row["old_roles"]) - frozenset(row["roles"]),
+        stale_roles=frozenset(row["said_roles"]) - frozenset(row["roles"]),
     )
