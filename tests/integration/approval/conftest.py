@@ -19,3 +19,14 @@ async def approval(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFa
             yield running
     finally:
         await databases.drop()
+
+
+@pytest.fixture
+async def fresh(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Approval]:
+    """The demo's people, in a database of one test alone: here the last ones of a realm go."""
+    databases = Databases(postgres.url)
+    try:
+        async with approval_on(await databases("approval"), tmp_path_factory.mktemp("fresh")) as running:
+            yield running
+    finally:
+        await databases.drop()
