@@ -4,7 +4,7 @@ Everything that decides takes its locks in this order: tenant, people, request, 
 read after the request's lock, so a decision that waited past the deadline for it is judged as what it is: too late.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,12 +16,13 @@ from services.approval.domain.people import SUBMITTING_ROLES, Member, scope_of
 from services.approval.domain.refusals import Forbidden, Invalid, Refused
 from services.approval.domain.requests import World
 from services.approval.parts import SERVICE, Parts
-from services.approval.store import members, requests, tenants
+from services.approval.store import deciders, members, requests, tenants
 from services.approval.store.requests import Held
 from shared.database.outbox import append
 from shared.database.pool import Connection, clock, transaction
 from shared.events.envelope import PROVIDER, Actor, Draft, new_id, service_actor, write
-from shared.events.values import Data, Decider, Decision
+from shared.events.requests import VoteCast
+from shared.events.values import Assertion, Data, Decider, Decision
 from shared.lifecycle import RequestState, evolve
 from shared.messaging.inbox import is_blocked
 from shared.web.answers import answer, to_json
@@ -35,13 +36,19 @@ ROLES_STALE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request held for a decision: who decides, as he is known now; what else counts; and the time."""
+    """A request held for a decision: who decides, as he is known now; what else counts; and the time.
+
+    `vote_id` is the id that a vote's event gets, since an approval names the votes that it rests on. `assertion` is there once
+    the human has shown that he signed this very decision.
+    """
 
     held: Held
     member: Member
     method: str
     world: World
     now: datetime
+    vote_id: str
+    assertion: Assertion | None = None
 
     @property
     def state(self) -> RequestState:
@@ -65,10 +72,12 @@ async def decide(
     *,
     may: Callable[[Case], None],
     step: Callable[[Case], Sequence[Data]],
+    prove: Callable[[Connection, Case], Awaitable[Case]] | None = None,
 ) -> Response:
     """Make a human's decision and answer with the request as it is then. A call made before gets its first answer.
 
-    `may` and `step` raise Refused. Raises Problem: 404 for what the caller does not see, and what the refusal stands for.
+    `prove` demands what a decision takes beside the session, of one that is allowed otherwise. All three raise Refused.
+    Raises Problem: 404 for what the caller does not see, and what the refusal stands for.
     """
     async with transaction(parts.pool) as connection:
         made = await claim_one(connection, claim)
@@ -83,9 +92,14 @@ async def decide(
         try:
             may(case)
             facts = step(case)
+            if prove is not None:
+                case = await prove(connection, case)
+                facts = step(case)
         except Refused as refusal:
             raise problem_for(refusal, case.member) from None
-        state, drafts = written(case.held, facts, human=Actor(case.member.id, case.member.acts_as), now=case.now)
+        state, drafts = written(
+            case.held, facts, human=Actor(case.member.id, case.member.acts_as), now=case.now, vote_id=case.vote_id
+        )
         await requests.put(connection, request_id, state, case.held.revision + len(drafts))
         body = to_json(state.view(case.now))
         await store_one(connection, claim, 200, body)
@@ -118,12 +132,19 @@ async def _hold(connection: Connection, parts: Parts, caller: Caller, request_id
         and engineer.realm == PROVIDER
         and not engineer.roles.isdisjoint(SUBMITTING_ROLES),
         offered=parts.offered,
+        deciding=await deciders.among(connection, tenant_id, {one.member_id for one in held.state.ballots.values()}),
     )
-    return Case(held, caller.member, caller.method, world, now)
+    return Case(held, caller.member, caller.method, world, now, vote_id=new_id())
 
 
 def written(
-    held: Held, facts: Sequence[Data], *, human: Actor | None, now: datetime, cause: str | None = None
+    held: Held,
+    facts: Sequence[Data],
+    *,
+    human: Actor | None,
+    now: datetime,
+    cause: str | None = None,
+    vote_id: str | None = None,
 ) -> tuple[RequestState, list[Draft]]:
     """Fold facts into a request's state and draft their events. What names no human was done by the service."""
     submitted = held.state.submitted
@@ -139,7 +160,7 @@ def written(
             revision=held.revision + position,
             correlation_id=held.id,
             causation_id=cause,
-            id=new_id(),
+            id=vote_id if vote_id is not None and isinstance(fact, VoteCast) else new_id(),
         )
         # The outbox makes the bytes that count, under the tenant's counter; the fold reads only id, time and data.
         state = evolve(state, write(draft, service=SERVICE, sequence=position, time=now))

@@ -1,11 +1,13 @@
-"""Decisions on a request, by the provider's manager, the customer's people, and the service itself."""
+"""Decisions on a request, by the provider's manager and the service itself; what people say on it, and what ends access.
+
+The customer's votes are in `votes`, which stands on this.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from services.approval.domain.narrowing import narrowed
 from services.approval.domain.refusals import Forbidden, Refused
 from shared.events.access import AccessRevoked
 from shared.events.requests import (
@@ -13,10 +15,8 @@ from shared.events.requests import (
     ProviderApproved,
     ProviderDenied,
     RequestApproved,
-    RequestDenied,
     RequestExpired,
     RequestSubmitted,
-    VoteCast,
 )
 from shared.events.values import Data, Decider, Person, Resource, Settings, Stage
 from shared.lifecycle import RequestState
@@ -31,13 +31,15 @@ Facts = list[Data]
 class World:
     """What counts beside the request at the moment of a decision, as the deciding transaction reads it.
 
-    `offered` is the provider's catalogue: each covered service with the parts that it excludes.
+    `offered` is the provider's catalogue: each covered service with the parts that it excludes. `deciding` are those of the
+    people who have voted who still may.
     """
 
     settings: Settings
     settings_version: int
     engineer_may: bool
     offered: Mapping[str, frozenset[str]]
+    deciding: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,16 @@ def provider_approve(
 
     Denied by the service where the world has changed. Raises Refused, Forbidden.
     """
-    submitted = _open(state, "provider", now)
-    _not_his_own(submitted, by)
+    submitted = open_in(state, "provider", now)
+    not_his_own(submitted, by)
     enabled = world.settings.enabled
-    said = _said(state, world, submitted.resources, submitted.duration, comment)
-    if objection := _objection(submitted, world, submitted.resources, None if enabled else submitted.duration):
-        denied = _said(state, world, submitted.resources, submitted.duration, objection.comment)
+    said = said_of(state, world, submitted.resources, submitted.duration, comment)
+    if objection := objection_to(submitted, world, submitted.resources, None if enabled else submitted.duration):
+        denied = said_of(state, world, submitted.resources, submitted.duration, objection.comment)
         return [ProviderDenied(**denied, approver=None, code=objection.code)]
     if enabled:
         return [ProviderApproved(**said, approver=by, approvals_required=world.settings.approvals_required)]
-    said |= _interval(submitted, submitted.duration, now)
+    said |= interval(submitted, submitted.duration, now)
     return [
         ProviderApproved(**said, approver=by, approvals_required=0),
         RequestApproved(
@@ -80,57 +82,10 @@ def provider_approve(
 
 def provider_deny(state: RequestState, *, by: Decider, comment: str, world: World, now: datetime) -> Facts:
     """The manager refuses. Raises Refused, Forbidden."""
-    submitted = _open(state, "provider", now)
-    _not_his_own(submitted, by)
-    said = _said(state, world, submitted.resources, submitted.duration, comment)
+    submitted = open_in(state, "provider", now)
+    not_his_own(submitted, by)
+    said = said_of(state, world, submitted.resources, submitted.duration, comment)
     return [ProviderDenied(**said, approver=by)]
-
-
-def approve(
-    state: RequestState,
-    *,
-    by: Decider,
-    comment: str | None,
-    duration: timedelta | None,
-    resources: Sequence[Resource] | None,
-    world: World,
-    grant_id: str,
-    now: datetime,
-) -> Facts:
-    """The customer agrees, to all of what was asked or to less of it.
-
-    Denied by the service where the world has changed. Raises Refused, and Invalid `widens_request`.
-    """
-    submitted = _open(state, "customer", now)
-    _first_vote(state, by)
-    granted, lasting = narrowed(submitted.resources, submitted.duration, resources, duration)
-    said = _said(state, world, granted, lasting, comment)
-    if objection := _objection(submitted, world, granted, lasting):
-        denied = _said(state, world, granted, lasting, objection.comment)
-        return [
-            VoteCast(**said, approver=by, vote="approve"),
-            RequestDenied(**denied, approver=None, code=objection.code),
-        ]
-    said |= _interval(submitted, lasting, now)
-    return [
-        VoteCast(**said, approver=by, vote="approve"),
-        RequestApproved(
-            **said,
-            approver=by,
-            grant_id=grant_id,
-            basis="customer_decision",
-            engineer=submitted.engineer,
-            service=submitted.service,
-        ),
-    ]
-
-
-def deny(state: RequestState, *, by: Decider, comment: str, world: World, now: datetime) -> Facts:
-    """The customer refuses. Raises Refused."""
-    submitted = _open(state, "customer", now)
-    _first_vote(state, by)
-    said = _said(state, world, submitted.resources, submitted.duration, comment)
-    return [VoteCast(**said, approver=by, vote="deny"), RequestDenied(**said, approver=by)]
 
 
 def ask(state: RequestState, *, by: Person, text: str, now: datetime) -> Facts:
@@ -197,7 +152,8 @@ def _undecided(state: RequestState, now: datetime) -> RequestSubmitted:
     return state.submitted
 
 
-def _open(state: RequestState, stage: Stage, now: datetime) -> RequestSubmitted:
+def open_in(state: RequestState, stage: Stage, now: datetime) -> RequestSubmitted:
+    """Return what was submitted, where it can be decided on in this stage. Raises Refused."""
     submitted = _undecided(state, now)
     if stage == "provider" and state.provider_approved_at is not None:
         raise Refused("already_decided", "The provider has approved the request: it is the customer's to decide now.")
@@ -206,18 +162,13 @@ def _open(state: RequestState, stage: Stage, now: datetime) -> RequestSubmitted:
     return submitted
 
 
-def _not_his_own(submitted: RequestSubmitted, by: Decider) -> None:
-    if submitted.engineer.id == by.id:
-        raise Forbidden("Nobody decides on his own request: another manager has to.", "own_request")
+def not_his_own(submitted: RequestSubmitted, by: Person) -> None:
+    """Refuse whoever asks, also where he is somebody in the customer's realm too. Raises Forbidden `own_request`."""
+    if submitted.engineer.id == by.id or submitted.engineer.email.casefold() == by.email.casefold():
+        raise Forbidden("This is your own request: somebody else has to decide on it.", "own_request")
 
 
-def _first_vote(state: RequestState, by: Decider) -> None:
-    for decision in state.decisions.values():
-        if decision.stage == "customer" and decision.by is not None and decision.by.email == by.email:
-            raise Refused("already_voted", "You have voted on this request already.")
-
-
-def _objection(
+def objection_to(
     submitted: RequestSubmitted, world: World, resources: Sequence[Resource], duration: timedelta | None
 ) -> Objection | None:
     """Say what forbids access to `resources` for `duration` (None where nothing is granted yet), as things are now."""
@@ -236,9 +187,10 @@ def _objection(
     return None
 
 
-def _said(
+def said_of(
     state: RequestState, world: World, resources: Sequence[Resource], duration: timedelta, comment: str | None
 ) -> dict[str, Any]:
+    """Give what every decision says; `resources` and `duration` are those that it leaves."""
     submitted = state.submitted
     assert submitted is not None
     assert state.digest is not None
@@ -253,7 +205,8 @@ def _said(
     }
 
 
-def _interval(submitted: RequestSubmitted, duration: timedelta, now: datetime) -> dict[str, datetime]:
+def interval(submitted: RequestSubmitted, duration: timedelta, now: datetime) -> dict[str, datetime]:
+    """Say from when until when access lasts: from the start that was asked for, or from now where that is later."""
     begins = now if submitted.starts_at is None else max(now, submitted.starts_at)
     return {"access_from": begins, "access_until": begins + duration}
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.approval.domain import requests as domain
+from services.approval.domain import votes
 from services.approval.domain.refusals import Forbidden, Refused
 from shared.events.access import AccessRevoked, AccessTokenIssued
 from shared.events.envelope import new_id
@@ -40,10 +41,11 @@ def customer_approves(state: RequestState, **changes: Any) -> Sequence[Data]:
         "duration": None,
         "resources": None,
         "world": world(),
+        "vote_id": new_id(),
         "grant_id": new_id(),
         "now": SOON,
     }
-    return domain.approve(state, **(facts | changes))
+    return votes.approve(state, **(facts | changes))
 
 
 def awaiting_customer(**changes: Any) -> RequestState:
@@ -117,7 +119,7 @@ def test_access_begins_when_it_was_asked_for_and_never_before_the_decision() -> 
 
 
 def test_a_denial_is_a_vote_and_a_decision() -> None:
-    vote, denied = domain.deny(awaiting_customer(), by=ADMIN, comment="No.", world=world(), now=SOON)
+    vote, denied = votes.deny(awaiting_customer(), by=ADMIN, comment="No.", world=world(), now=SOON)
     assert isinstance(vote, VoteCast)
     assert vote.vote == "deny"
     assert isinstance(denied, RequestDenied)
@@ -168,7 +170,7 @@ def test_nobody_votes_twice() -> None:
     vote, _ = customer_approves(state)
     voted = after(vote, now=SOON, state=state)
     assert refusal(lambda: customer_approves(voted)) == "already_voted"
-    assert refusal(lambda: domain.deny(voted, by=DPO, comment="No.", world=world(), now=SOON)) == "already_voted"
+    assert refusal(lambda: votes.deny(voted, by=DPO, comment="No.", world=world(), now=SOON)) == "already_voted"
     assert customer_approves(voted, by=ADMIN)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.approval.domain import requests as domain
+from services.approval.domain import votes
 from services.approval.domain.narrowing import covers
 from services.approval.domain.refusals import Refused
 from shared.events.access import AccessExpired, AccessReleased, AccessTokenIssued
@@ -130,13 +131,14 @@ class LifeOfARequest(RuleBasedStateMachine):
         self, by: Decider, comment: str | None, duration: timedelta | None, resources: list[Resource] | None
     ) -> None:
         self.attempt(
-            lambda: domain.approve(
+            lambda: votes.approve(
                 self.state,
                 by=by,
                 comment=comment,
                 duration=duration,
                 resources=resources,
                 world=self.world,
+                vote_id=new_id(),
                 grant_id=new_id(),
                 now=self.now,
             )
@@ -145,7 +147,7 @@ class LifeOfARequest(RuleBasedStateMachine):
     @precondition(lambda self: "denials" in self.troubles)
     @rule(by=APPROVERS)
     def customer_denies(self, by: Decider) -> None:
-        self.attempt(lambda: domain.deny(self.state, by=by, comment="No.", world=self.world, now=self.now))
+        self.attempt(lambda: votes.deny(self.state, by=by, comment="No.", world=self.world, now=self.now))
 
     @precondition(lambda self: self.state.provider_approved_at is not None)
     @rule(by=APPROVERS)
