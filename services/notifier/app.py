@@ -9,10 +9,11 @@ from fastapi import FastAPI
 from services.notifier import demo
 from services.notifier.handlers import make_handlers
 from services.notifier.letters import Letters
-from services.notifier.sending import Backoff, Sending
-from services.notifier.smtp import mail_server
+from services.notifier.sending import Sending
+from shared.mail.smtp import mail_server
+from shared.mail.tries import Backoff
 from shared.service import running
-from shared.settings import Settings
+from shared.settings import Settings, portal_of
 from shared.web.app import make_app
 from shared.web.dead_letters import dead_letter_routes
 from shared.web.health import Check
@@ -35,7 +36,7 @@ def build(settings: Settings, *, backoff: Backoff | None = None) -> FastAPI:
             database_url=settings.database_url.get_secret_value(),
             amqp_url=settings.amqp_url.get_secret_value(),
             pool_size=settings.database_pool,
-            handlers=make_handlers(Letters(portal=settings.approval_url, demo=settings.demo)),
+            handlers=make_handlers(Letters(portal=portal_of(settings), demo=settings.demo)),
             applied=sending.heard,
         ) as started:
             started.run(sending.run(started.pool), name="sending")

@@ -7,9 +7,10 @@ import jinja2
 from markupsafe import Markup
 
 from services.notifier.domain import Customer, Mail
-from services.notifier.wording import instant, length, line, quoted, visible
+from services.notifier.wording import instant, length, quoted
 from shared.events.envelope import Event
 from shared.lifecycle import RequestState
+from shared.mail.text import line, visible
 
 SUBJECT_LIMIT = 150
 

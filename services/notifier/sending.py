@@ -5,24 +5,22 @@ committed. A process that dies in between lets the lock go, and the next try car
 """
 
 import asyncio
-import random
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from collections.abc import Sequence
 
 import structlog
 from prometheus_client import Counter
 
 from services.notifier import outgoing
-from services.notifier.compose import compose, envelope_sender
+from services.notifier.compose import compose
 from services.notifier.outgoing import Delivery
-from services.notifier.smtp import MailServer, NotNow, Refused, Session, Unreachable
 from shared.database import outbox
 from shared.database.faults import TRANSIENT
 from shared.database.pool import ACQUIRE_SECONDS, Connection, Pool, clock, transaction
 from shared.events.envelope import Draft, Event, service_actor
 from shared.events.log import NotificationDelivered, NotificationFailed
+from shared.mail.message import envelope_sender
+from shared.mail.smtp import MailServer, NotNow, Refused, Session, Unreachable
+from shared.mail.tries import Backoff, to_its_end
 from shared.observability.metrics import REGISTRY
 from shared.waiting import pause, woken
 
@@ -31,27 +29,11 @@ LOOK_AT_LEAST_EVERY_SECONDS = 5.0
 # Something is overdue and somebody else is at it.
 LOCKED_ELSEWHERE_SECONDS = 0.2
 RETRY_SECONDS = 1.0
-# What is on its way when the service stops is brought to its end, if that is near.
-GRACE_SECONDS = 3.0
 ACTOR = service_actor("notifier")
 
 MAILS = Counter("lockbox_mails_total", "Tries to hand a mail in, by how they ended", ["outcome"], registry=REGISTRY)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How often, and how long apart, a delivery is tried: about twelve hours, the default time for a decision."""
-
-    tries: int = 60
-    first_seconds: float = 1.0
-    longest_seconds: float = 900.0
-
-    def after(self, attempt: int) -> timedelta:
-        """Return the wait after a try (the first is 1): doubled each time, and spread so that many do not come at once."""
-        longest = min(self.first_seconds * 2.0 ** (attempt - 1), self.longest_seconds)
-        return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - It spreads load, nothing more.
 
 
 class Sending:
@@ -106,7 +88,7 @@ class Sending:
             try:
                 async with self._server.connected() as session:
                     while delivery is not None and session.is_open:
-                        await _to_its_end(self._send(pool, session, delivery))
+                        await to_its_end(self._send(pool, session, delivery))
                         delivery = await self._begin(pool)
             except Unreachable as error:
                 assert delivery is not None
@@ -178,18 +160,6 @@ class Sending:
         now = await clock(connection)
         await outgoing.keep_outcome(connection, delivery.id, "failed", reason, now=now)
         await outbox.append(connection, "notifier", [_failed(delivery, reason)], now=now)
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do a piece of work that the service's stop does not tear apart, unless it takes too long."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=GRACE_SECONDS)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise
 
 
 def _facts(delivery: Delivery) -> dict[str, str]:

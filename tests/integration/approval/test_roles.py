@@ -1,4 +1,4 @@
-"""Roles over HTTP: one hand gives them, a first privileged one starts somebody anew, and nobody leaves a realm without keepers."""
+"""Roles over HTTP: one hand gives them, a first privileged one starts somebody anew, and the last keepers of a realm stay."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from services.notifier.app import build
-from services.notifier.sending import Backoff
 from shared.database.pool import Pool
 from shared.events.envelope import Event, read
 from shared.events.values import Settings as TenantSettings
+from shared.mail.tries import Backoff
 from shared.service import Service
 from shared.settings import Settings
 from tests.servers import Broker

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from services.notifier.sending import Backoff
+from shared.mail.tries import Backoff
 from tests.integration.notifier.catching import catching
 from tests.integration.notifier.running import Contoso, notifying, settled, told
 from tests.kernel import until

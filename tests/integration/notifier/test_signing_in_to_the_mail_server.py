@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from services.notifier.smtp import Unreachable, mail_server
+from shared.mail.smtp import Unreachable, mail_server
 from shared.settings import Settings
 
 

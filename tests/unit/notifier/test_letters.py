@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.compose import NoAddress, compose
+from services.notifier.compose import compose
 from services.notifier.domain import Customer, mails_about
 from services.notifier.letters import Letter, Letters
 from services.notifier.outgoing import Delivery
 from services.notifier.wording import instant
 from shared.events.envelope import Event, new_id
 from shared.lifecycle import RequestState, evolve
+from shared.mail.message import NoAddress
 from tests.story import EVE, Life
 
 LETTERS = Letters(portal="http://portal.example:8001/")

@@ -4,8 +4,8 @@ import asyncio
 from typing import cast
 
 from services.notifier.sending import Sending
-from services.notifier.smtp import MailServer
 from shared.database.pool import Pool
+from shared.mail.smtp import MailServer
 
 
 class Idle(Sending):

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.wording import instant, length, line, quoted, visible
+from services.notifier.wording import instant, length, quoted
+from shared.mail.text import line, visible
 
 
 def test_a_right_to_left_override_is_shown_by_its_number() -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiosmtplib
 
-from services.notifier.wording import line
+from shared.mail.text import line
 from shared.settings import Settings
 
 TIMEOUT_SECONDS = 20.0

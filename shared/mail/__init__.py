@@ -1,0 +1,1 @@
+"""Mail as it is written and handed in, for every service that sends some."""
