@@ -25,10 +25,12 @@ from services.approval.api import (
 from services.approval.api import settings as tenant_settings
 from services.approval.demo import demo_check
 from services.approval.handlers import HANDLERS
+from services.approval.oidc import routes as oidc
+from services.approval.oidc.relying_party import RelyingParty
 from services.approval.parts import SERVICE, Parts
 from services.approval.portal import ROUTERS
 from services.approval.store import factors as stored_factors
-from services.approval.store import failures
+from services.approval.store import failures, oidc_flows
 from services.approval.store import sessions as stored_sessions
 from shared.security.keys import LocalJwks, load_key
 from shared.security.passwords import warm_up
@@ -39,6 +41,7 @@ from shared.web.app import make_app
 from shared.web.dead_letters import dead_letter_routes
 from shared.web.health import Check
 from shared.web.idempotency import BodyDigest
+from shared.web.outgoing import outgoing_client
 
 AUDIENCE = "lockbox-approval"
 
@@ -53,21 +56,25 @@ def build(settings: Settings) -> FastAPI:
         key = load_key(settings.token_key_file)
         await warm_up()
         wake = asyncio.Event()
-        async with running(
-            SERVICE,
-            database_url=settings.database_url.get_secret_value(),
-            amqp_url=settings.amqp_url.get_secret_value(),
-            pool_size=settings.database_pool,
-            handlers=HANDLERS,
-            applied=lambda _: wake.set(),
-            forget=[stored_sessions.prune, failures.prune, stored_factors.prune],
-        ) as service:
+        async with (
+            outgoing_client(settings.outbound_allow) as outgoing,
+            running(
+                SERVICE,
+                database_url=settings.database_url.get_secret_value(),
+                amqp_url=settings.amqp_url.get_secret_value(),
+                pool_size=settings.database_pool,
+                handlers=HANDLERS,
+                applied=lambda _: wake.set(),
+                forget=[stored_sessions.prune, failures.prune, stored_factors.prune, oidc_flows.prune],
+            ) as service,
+        ):
             app.state.parts = Parts(
                 pool=service.pool,
                 settings=settings,
                 signing=key,
                 verifier=session_verifier(LocalJwks([key]), AUDIENCE),
                 digest=BodyDigest(settings.internal_secret),
+                relying=RelyingParty(outgoing, settings.internal_secret),
             )
             app.state.running = service
             service.run(own_decisions.keep_deciding(service.pool, wake), name="own-decisions")
@@ -97,6 +104,7 @@ def build(settings: Settings) -> FastAPI:
             issuers.router,
             catalogue.router,
             *ROUTERS,
+            oidc.router,
             dead_letter_routes(settings.internal_secret),
         ],
         lifespan=lifespan,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 from joserfc.jwk import OKPKey
 
+from services.approval.oidc.relying_party import RelyingParty
 from shared.database.pool import Pool
 from shared.security.tokens import Session, TokenVerifier
 from shared.settings import Settings
@@ -16,13 +17,17 @@ SERVICE = "approval"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`signing` signs sessions, `verifier` accepts them; `digest` compares the bodies of repeated calls."""
+    """`signing` signs sessions, `verifier` accepts them; `digest` compares the bodies of repeated calls.
+
+    `relying` signs people in at their tenant's issuers.
+    """
 
     pool: Pool
     settings: Settings
     signing: OKPKey
     verifier: TokenVerifier[Session]
     digest: BodyDigest
+    relying: RelyingParty
 
     @property
     def offered(self) -> Mapping[str, frozenset[str]]:

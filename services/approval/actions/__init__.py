@@ -1,5 +1,6 @@
 """What people change of their realm: one class for each action, one file for each subject."""
 
+from services.approval.actions.issuers import AddIssuer, RemoveIssuer
 from services.approval.actions.members import (
     AddMember,
     AssignRole,
@@ -22,5 +23,7 @@ ACTIONS: dict[str, type[Action]] = {
         RemoveRole,
         ResetPassword,
         RemoveFactors,
+        AddIssuer,
+        RemoveIssuer,
     )
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Future, ensure_future
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from services.approval import demo, own_decisions
 from services.approval.app import AUDIENCE, build
 from services.approval.domain.people import Member
 from services.approval.handlers import HANDLERS
+from services.approval.oidc.relying_party import RelyingParty
 from services.approval.parts import Parts
 from services.approval.store import members, sessions
 from shared.database.pool import Pool, clock, open_pool, transaction
@@ -39,6 +40,7 @@ from shared.security.passwords import hash_password
 from shared.security.tokens import issue_session, session_verifier
 from shared.settings import Settings
 from shared.web.idempotency import BodyDigest
+from shared.web.outgoing import outgoing_client
 
 PASSWORD = "a-password-of-the-tests"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -87,14 +89,19 @@ class Approval:
             self.tokens[email] = await self.new_token(email)
         return self.tokens[email]
 
-    async def new_token(self, email: str, *, lifetime: timedelta = LIFETIME, **claims: Any) -> str:
-        member, session_id = await self.member(email), new_id()
+    async def new_token(self, who: str | Member, *, lifetime: timedelta = LIFETIME, **claims: Any) -> str:
+        member, session_id = who if isinstance(who, Member) else await self.member(who), new_id()
         async with transaction(self.pool) as connection:
             now = await clock(connection)
             await sessions.begin(
                 connection, session_id, member.id, method="password", issued_at=now, expires_at=now + lifetime
             )
-        facts: dict[str, Any] = {"subject": member.id, "realm": member.realm, "email": email, "session_id": session_id}
+        facts: dict[str, Any] = {
+            "subject": member.id,
+            "realm": member.realm,
+            "email": member.email,
+            "session_id": session_id,
+        }
         return issue_session(self.key, **(facts | {"now": now, "lifetime": lifetime} | claims))
 
     async def call(self, who: str | None, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
@@ -197,24 +204,32 @@ async def hashed_once(password: str) -> str:
 
 
 @asynccontextmanager
-async def approval_on(url: str, folder: Path, *, connections: int = 10) -> AsyncIterator[Approval]:
-    """Run the service's routes and handlers on a database, with the demo's people and tenants; the key is in the folder."""
+async def approval_on(
+    url: str, folder: Path, *, connections: int = 10, differing: Mapping[str, Any] | None = None
+) -> AsyncIterator[Approval]:
+    """Run the service's routes and handlers on a database, with the demo's people and tenants; the key is in the folder.
+
+    `differing` are settings other than the tests' usual ones.
+    """
     key_file = write_key(folder)
-    settings, key = settings_for(url, key_file), load_key(key_file)
+    key = load_key(key_file)
+    settings = settings_for(url, key_file).model_copy(update=dict(differing or {}))
     pool = await open_pool(url, service="approval", size=connections)
     try:
         with patch.object(demo, "hash_password", hashed_once):
             await demo.make(pool, settings, PASSWORD)
         app = build(settings)
+        outgoing = outgoing_client(settings.outbound_allow)
         app.state.parts = Parts(
             pool=pool,
             settings=settings,
             signing=key,
             verifier=session_verifier(LocalJwks([key]), AUDIENCE),
             digest=BodyDigest(settings.internal_secret),
+            relying=RelyingParty(outgoing, settings.internal_secret),
         )
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://approval") as http:
+        async with outgoing, httpx.AsyncClient(transport=transport, base_url="http://approval") as http:
             yield Approval(pool, settings, key, app, http, Inbox(pool, "approval", HANDLERS))
     finally:
         await pool.close()
