@@ -46,14 +46,14 @@ async def vote(
             raise not_found()
         work = await hold(connection, parts, caller, tenant)
         change = await changes.find(connection, tenant, change_id)
-        if change is None or not work.by.roles:
+        if change is None or not work.by.known_roles:
             raise not_found()
         try:
             if not work.by.decides_for(tenant):
                 raise Forbidden("A change is voted on by a global_admin or lockbox_approver of the tenant.")
             change = await _cast(work, change, said)
         except Refused as refusal:
-            raise problem_for(refusal) from None
+            raise problem_for(refusal, work.by) from None
         body = to_json(await changes.view(connection, change, work.now))
         await store_one(connection, claim, 200, body)
         await record(connection, work.facts, actor=work.actor, now=work.now)
@@ -98,6 +98,8 @@ async def _carry(work: Work, change: Change) -> bool:
     proposer = people.get(change.proposed_by.id)
     if proposer is None:
         return False
+    # He proposed it by roles that counted then. What his issuer has said of him since counts; that it was silent does not.
+    proposer = replace(proposer, roles=proposer.known_roles)
     action = ACTIONS[change.kind].model_validate_json(change.action)
     said = list(work.facts)
     work.change_id = change.id

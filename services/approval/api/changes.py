@@ -92,7 +92,7 @@ async def list_changes(
 async def show_change(
     tenant_id: TenantId, change_id: EventId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]
 ) -> Response:
-    if caller.member.realm != tenant_id or not caller.member.roles:
+    if caller.member.realm != tenant_id or not caller.member.known_roles:
         raise not_found()
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         found = await changes.find(connection, tenant_id, change_id)
@@ -141,7 +141,7 @@ async def deny_change(
 def _reader(caller: Caller, tenant: str) -> None:
     if caller.member.realm != tenant:
         raise not_found()
-    if not caller.member.roles:
+    if not caller.member.known_roles:
         raise forbidden("Changes are read by people with a role in the tenant.")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.approval.domain.narrowing import covers, narrowed
+from services.approval.domain.narrowing import common, covers, narrowed
 from services.approval.domain.refusals import Invalid
 from shared.events.values import Resource
 
@@ -75,3 +75,52 @@ def test_every_field_that_goes_too_far_is_named() -> None:
     with pytest.raises(Invalid) as refused:
         narrowed(asked, timedelta(hours=1), wanted, timedelta(hours=2))
     assert [field for field, _ in refused.value.errors] == ["duration", "resources.0.id", "resources.1.operations"]
+
+
+@given(
+    decisions=st.lists(st.tuples(RESOURCES, DURATIONS), min_size=2, max_size=4),
+    path=PATHS,
+    operation=st.sampled_from("rwd"),
+)
+def test_several_decisions_leave_what_each_of_them_allows_and_nothing_else(
+    decisions: list[tuple[list[Resource], timedelta]], path: str, operation: str
+) -> None:
+    (resources, duration), *others = decisions
+    together, shortest = common(resources, duration, others)
+    everywhere = all(allowed(one, path, operation) for one, _ in decisions)
+    assert allowed(together, path, operation) is everywhere
+    assert shortest == min(lasting for _, lasting in decisions)
+
+
+@given(one=RESOURCES, other=RESOURCES)
+def test_nothing_of_what_is_left_together_stands_there_twice(one: list[Resource], other: list[Resource]) -> None:
+    together, _ = common(one, timedelta(hours=1), [(other, timedelta(hours=1))])
+    assert len({each.id for each in together}) == len(together)
+    for position, each in enumerate(together):
+        assert each.operations
+        rest = together[:position] + together[position + 1 :]
+        for operation in each.operations:
+            assert not allowed(rest, each.id, operation)
+
+
+@given(one=RESOURCES, other=RESOURCES, path=PATHS, operation=st.sampled_from("rwd"))
+def test_the_order_of_the_decisions_changes_nothing(
+    one: list[Resource], other: list[Resource], path: str, operation: str
+) -> None:
+    hour = timedelta(hours=1)
+    left, right = common(one, hour, [(other, hour)])[0], common(other, hour, [(one, hour)])[0]
+    assert allowed(left, path, operation) is allowed(right, path, operation)
+
+
+@given(resources=RESOURCES, duration=DURATIONS)
+def test_a_single_decision_leaves_exactly_what_it_says(resources: list[Resource], duration: timedelta) -> None:
+    assert common(resources, duration, []) == (resources, duration)
+
+
+def test_of_two_paths_on_one_line_the_narrower_is_left_with_the_operations_of_both() -> None:
+    wide = [Resource(id="x/y", operations=["read", "write"]), Resource(id="x/ya", operations=["read"])]
+    narrow = [Resource(id="x/y/z", operations=["write", "delete"]), Resource(id="w", operations=["read"])]
+    hour = timedelta(hours=1)
+    assert common(wide, hour, [(narrow, hour)])[0] == [Resource(id="x/y/z", operations=["write"])]
+    apart = [Resource(id="x/y", operations=["delete"])]
+    assert common(wide, hour, [(apart, hour)])[0] == []
