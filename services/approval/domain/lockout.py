@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-# Two to this many seconds is longer than any rule's longest wait, and still a number that a timedelta holds.
+# So often doubled, a second is longer than any rule's longest wait, and still a time that can be held.
 _MOST_DOUBLINGS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """After `free` failures in a row there is a wait of a second, doubled by each further failure, up to `longest`.
+    """After `free` failures in a row there is a wait (`first`), doubled by each further failure, up to `longest`.
 
     All is forgotten after `forgotten_after` without an attempt. Where `forgiven_every` is set, one failure is forgiven for each
     such time that passes while nobody has to wait.
@@ -19,6 +19,7 @@ class Rule:
     free: int
     longest: timedelta
     forgotten_after: timedelta
+    first: timedelta = timedelta(seconds=1)
     forgiven_every: timedelta | None = None
 
 
@@ -52,7 +53,7 @@ def counted(standing: Standing, rule: Rule, now: datetime) -> Standing:
     if failures < rule.free:
         return Standing(failures, None, now)
     doublings = min(failures - rule.free, _MOST_DOUBLINGS)
-    return Standing(failures, now + min(timedelta(seconds=2**doublings), rule.longest), now)
+    return Standing(failures, now + min(rule.first * 2**doublings, rule.longest), now)
 
 
 def _remembered(standing: Standing, rule: Rule, now: datetime) -> int:
