@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from services.approval.portal.words import N_
 from shared.web.fields import format_duration, parse_duration
 
 # As people say them; the largest that divides a duration evenly is the one that is shown.
@@ -30,7 +31,7 @@ ORDER: Final = (
     "sinks",
 )
 _STRENGTH: Final = ("off", "any", "passkey")
-NOT_A_NUMBER: Final = "must be a whole number above zero, like 12"
+NOT_A_NUMBER: Final = N_("Write a whole number above zero, like 12.")
 
 
 @dataclass(frozen=True, slots=True)
