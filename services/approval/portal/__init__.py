@@ -8,5 +8,6 @@ from shared.web.bodies import Router
 
 # Every file of the folder `pages` has a `router`.
 ROUTERS: list[Router] = [
-    import_module(f"{pages.__name__}.{name}").router for name in sorted(one.name for one in iter_modules(pages.__path__))
+    import_module(f"{pages.__name__}.{name}").router
+    for name in sorted(one.name for one in iter_modules(pages.__path__))
 ]

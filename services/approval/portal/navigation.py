@@ -36,11 +36,11 @@ _ENTRIES: Final = (
     Entry("/requests", N_("My requests"), _own_requests),
     Entry("/grants", N_("Access in force"), _any_role),
     Entry("/history", N_("History"), _any_role),
+    Entry("/tenants", N_("Customers"), _provider("operator", "manager", "auditor")),
     Entry("/members", N_("People"), lambda provider, held: "operator" in held if provider else bool(held)),
     Entry("/settings", N_("Settings"), _tenant("global_admin", "lockbox_approver", "auditor")),
     Entry("/changes", N_("Changes to vote on"), _tenant("global_admin", "lockbox_approver", "user_admin", "auditor")),
     Entry("/issuers", N_("Sign-in services"), _tenant("global_admin", "lockbox_approver", "auditor")),
-    Entry("/tenants", N_("Customers"), _provider("operator", "manager", "auditor")),
     Entry("/clients", N_("Programs"), lambda provider, held: not held.isdisjoint(
         {"operator"} if provider else {"global_admin", "lockbox_approver", "auditor"})),
     Entry("/account", N_("My account"), lambda _, __: True),

@@ -25,6 +25,7 @@ _SAID: Final = {
     ),
     "internal_error": N_("Something went wrong on our side. Nothing is lost; please try again in a moment."),
     "invalid_credentials": N_("The organisation, the address or the password is wrong."),
+    "invalid_request": N_("Something in this form has to be corrected; nothing was done."),
     "last_global_admin": N_("The last global administrator stays: make somebody else one first."),
     "last_operator": N_("The last operator stays: make somebody else one first."),
     "link_invalid": N_("This link does not count (any more). Ask for a new one."),
@@ -59,11 +60,20 @@ _SAID: Final = {
     "wrong_password": N_("This is not your password."),
 }
 _FIELDS: Final = {
+    "must not be empty: leave at least one, or deny the request": N_("Leave at least one, or deny the request."),
     "is required: add it": N_("Please fill this in."),
     "must be longer": N_("This is too short."),
     "is not your password": N_("This is not your password."),
     "is longer than the request's: a decision can only shorten it": N_("This is longer than was asked for."),
 }
+
+
+class Errors(dict[str, str]):
+    """The message beside each field that was refused; empty for all others."""
+
+    def __missing__(self, name: str) -> str:
+        """Give nothing for a field that is as it should be."""
+        return ""
 
 
 def explain(problem: Problem, words: Words) -> str:
@@ -72,11 +82,9 @@ def explain(problem: Problem, words: Words) -> str:
     return words.gettext(said) if said is not None else visible(problem.detail or problem.code)
 
 
-def field_errors(problem: Problem | None, words: Words) -> dict[str, str]:
+def field_errors(problem: Problem | None, words: Words) -> Errors:
     """Give the message beside each field that was refused."""
-    if problem is None:
-        return {}
-    return {
-        name: words.gettext(_FIELDS[message]) if message in _FIELDS else visible(message)
-        for name, message in problem.errors
-    }
+    return Errors(
+        (name, words.gettext(_FIELDS[message]) if message in _FIELDS else visible(message))
+        for name, message in (problem.errors if problem is not None else ())
+    )

@@ -16,6 +16,7 @@ from shared.web.bodies import Route, Router
 from shared.web.problems import Problem, answer_for, from_http, from_validation
 
 _NOT_SIGNED_IN: Final = 401
+_NO_SESSION: Final = frozenset({"not_authenticated", "token_invalid"})
 
 
 class PageRoute(Route):
@@ -54,7 +55,9 @@ async def refusal_page(request: Request, problem: Problem) -> Response:
     except Problem as worse:
         # Without the API there is no page of the visitor's: the refusal itself is all there is to say.
         return worse.response()
-    if problem.status == _NOT_SIGNED_IN and page.me is None:
+    if problem.status == _NOT_SIGNED_IN and problem.code in _NO_SESSION:
+        # It may have ended while the call was under way.
+        page.me = None
         return await _through_sign_in(request, page)
     return render(page, "message.html", problem=problem, status=problem.status)
 
