@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from lockbox.cli.terminal import refuse
+from lockbox.cli.command import Output, OutputOption, print_facts, print_table
+from lockbox.cli.terminal import console, print_json, refuse
 
 SERVICES = ("request_api", "approval", "audit", "notifier", "expiry")
+_DEAD = ("id", "type", "subject", "parked", "died_at", "error")
+_QUARANTINED = ("id", "routing_key", "user_id", "received_at", "reason")
 
 Data = Annotated[Path, typer.Option(help="Folder of the system that `lockbox up` keeps.")]
 Url = Annotated[
@@ -23,7 +25,6 @@ Url = Annotated[
         help="The service's address, where it is not one of `lockbox up`; LOCKBOX_INTERNAL_SECRET goes with it."
     ),
 ]
-Output = Annotated[str, typer.Option(help="`text` for people, `json` for programs.")]
 Service = Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
 Number = Annotated[int, typer.Argument(min=1, help="The dead letter's number, as `list` shows it.")]
 
@@ -37,46 +38,41 @@ def register(app: typer.Typer) -> None:
     app.add_typer(dead, name="dead")
 
 
-def list_dead(data: Data = Path(".lockbox"), output: Output = "text") -> None:
+def list_dead(data: Data = Path(".lockbox"), output: OutputOption = Output.TEXT) -> None:
     """List dead letters and quarantined messages of every service."""
     found = {service: _call("GET", service, "", data=data, url=None) for service in SERVICES}
-    if output == "json":
-        print(json.dumps(found))
+    if output is Output.JSON:
+        print_json(found)
         return
-    dead = Table("service", "number", "type", "subject", "behind it", "died", "error", box=None, header_style="bold")
-    quarantine = Table("service", "number", "routing key", "user", "received", "reason", box=None, header_style="bold")
+    dead: list[list[str]] = []
+    quarantine: list[list[str]] = []
     for service, listing in found.items():
         for one in listing["dead_letters"]:
-            dead.add_row(service, *(str(one[name]) for name in ("id", "type", "subject", "parked", "died_at", "error")))
+            dead.append([service, *(str(one[name]) for name in _DEAD)])
         for one in listing["quarantine"]:
-            names = ("id", "routing_key", "user_id", "received_at", "reason")
-            quarantine.add_row(service, *(str(one[name]) for name in names))
-    console = Console()
-    console.print(
-        dead if dead.row_count else "No dead letters: every event that arrived was applied, or waits for its turn."
-    )
-    if quarantine.row_count:
-        console.print("\nQuarantined: messages that could not be attributed to the owner of their type.")
-        console.print(quarantine)
+            quarantine.append([service, *(str(one[name]) for name in _QUARANTINED)])
+    out = console()
+    if dead:
+        print_table(out, ("service", "number", "type", "subject", "behind it", "died", "error"), dead)
+    else:
+        out.print("No dead letters: every event that arrived was applied, or waits for its turn.")
+    if quarantine:
+        out.print("\nQuarantined: messages that could not be attributed to the owner of their type.")
+        print_table(out, ("service", "number", "routing key", "user", "received", "reason"), quarantine)
 
 
 def show(
-    service: Service, number: Number, data: Data = Path(".lockbox"), url: Url = None, output: Output = "text"
+    service: Service, number: Number, data: Data = Path(".lockbox"), url: Url = None, output: OutputOption = Output.TEXT
 ) -> None:
     """Show one dead letter: the error, and the event as it was received."""
     one = _call("GET", service, f"/{number}", data=data, url=url)
-    if output == "json":
-        print(json.dumps(one))
+    if output is Output.JSON:
+        print_json(one)
         return
-    console = Console(highlight=False)
-    body = one.pop("body")
-    for name, value in one.items():
-        if value is not None:
-            console.print(f"{name:12} {value}", markup=False)
-    try:
-        console.print_json(body)
-    except json.JSONDecodeError:
-        console.print(body, markup=False)
+    body = str(one.pop("body"))
+    with suppress(ValueError):
+        body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    print_facts(console(), [*((name, str(value)) for name, value in one.items() if value is not None), ("body", body)])
 
 
 def replay(
@@ -85,12 +81,12 @@ def replay(
     by: Annotated[str, typer.Option(help="Your address: who replays is kept with the letter.")],
     data: Data = Path(".lockbox"),
     url: Url = None,
-    output: Output = "text",
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Apply a dead letter again inside its service, and then, in order, what waited behind it."""
     result = _call("POST", service, f"/{number}/replay", data=data, url=url, body={"by": by})
-    if output == "json":
-        print(json.dumps(result))
+    if output is Output.JSON:
+        print_json(result)
     elif result["failed"] is None:
         print(f"applied: {result['applied']}, still waiting behind another dead letter: {result['waiting']}")
     if result["failed"] is not None:
