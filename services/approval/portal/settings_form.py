@@ -140,16 +140,16 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
 def proposed(changes: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
     """Give what a proposed change would change, in the order of the page."""
     known = [name for name in ORDER if name in changes]
-    return [
-        Difference(
-            name,
-            changes[name].get("before"),
-            changes[name].get("after"),
-            changes[name].get("added") or (),
-            changes[name].get("removed") or (),
-        )
-        for name in (*known, *(name for name in changes if name not in known))
-    ]
+    found = []
+    for name in (*known, *(name for name in changes if name not in known)):
+        one = changes[name]
+        added, removed = one.get("added") or (), one.get("removed") or ()
+        if added or removed:
+            found.append(Difference(name, added=added, removed=removed, weakens=_weakens(name, removed, ())))
+        else:
+            before, after = one.get("before"), one.get("after")
+            found.append(Difference(name, before, after, weakens=_weakens(name, before, after)))
+    return found
 
 
 def _weakens(name: str, was: Any, now: Any) -> bool:
