@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.approval.domain.people import Scope
+from services.approval.store import news
 from shared.database.pool import Connection
-from shared.lifecycle import RequestState, State
+from shared.events.requests import RequestSubmitted
+from shared.lifecycle import RequestState
 
 # The state that is stored leaves the clock out: a read compares access_until with its own time.
 _BEFORE_ALL_ENDS = datetime.min.replace(tzinfo=UTC)
@@ -32,13 +33,15 @@ async def put(connection: Connection, request_id: str, state: RequestState, revi
     """Store a request that is held."""
     submitted, approved = state.submitted, state.approved
     await connection.execute(
-        """INSERT INTO requests AS kept (id, tenant, engineer_id, state, provider_approved_at, grant_id, access_until,
-                                         life, revision)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """INSERT INTO requests (id, tenant, engineer_id, state, provider_approved_at, grant_id, access_until, life, revision,
+                                 service, engineer_email, submitted_at, decide_by, search)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
            ON CONFLICT (id) DO UPDATE
               SET tenant = excluded.tenant, engineer_id = excluded.engineer_id, state = excluded.state,
                   provider_approved_at = excluded.provider_approved_at, grant_id = excluded.grant_id,
-                  access_until = excluded.access_until, life = excluded.life, revision = excluded.revision""",
+                  access_until = excluded.access_until, life = excluded.life, revision = excluded.revision,
+                  service = excluded.service, engineer_email = excluded.engineer_email,
+                  submitted_at = excluded.submitted_at, decide_by = excluded.decide_by, search = excluded.search""",
         request_id,
         submitted.tenant if submitted else None,
         submitted.engineer.id if submitted else None,
@@ -48,7 +51,20 @@ async def put(connection: Connection, request_id: str, state: RequestState, revi
         approved.access_until if approved else None,
         state.model_dump_json(),
         revision,
+        submitted.service if submitted else None,
+        submitted.engineer.email.lower() if submitted else None,
+        submitted.submitted_at if submitted else None,
+        submitted.decide_by if submitted else None,
+        _searched(submitted) if submitted else None,
     )
+    await news.tell(connection, state)
+
+
+def _searched(submitted: RequestSubmitted) -> str:
+    """Give the text in which requests are looked for."""
+    engineer, reason = submitted.engineer, submitted.reason
+    paths = [resource.id for resource in submitted.resources]
+    return "\n".join([submitted.ticket, engineer.name, engineer.email, reason.detail, *paths]).lower()
 
 
 async def parties(connection: Connection, request_id: str) -> tuple[str, str] | None:
@@ -69,27 +85,3 @@ async def find(connection: Connection, request_id: str) -> RequestState:
     """Read a request; one that was never heard of is empty."""
     life = await connection.fetchval("SELECT life FROM requests WHERE id = $1", request_id)
     return RequestState() if life is None else RequestState.model_validate_json(life)
-
-
-async def newest(
-    connection: Connection, scope: Scope, *, state: State | None, before: str | None, limit: int, now: datetime
-) -> list[RequestState]:
-    """List what the scope shows, newest first, from below the id `before`; `state` is that at `now`."""
-    rows = await connection.fetch(
-        """SELECT life FROM requests
-           WHERE tenant IS NOT NULL
-             AND ($1::text IS NULL OR (tenant = $1 AND provider_approved_at IS NOT NULL))
-             AND ($2::uuid IS NULL OR engineer_id = $2)
-             AND ($3::uuid IS NULL OR id < $3)
-             AND ($4::text IS NULL OR $4 = CASE WHEN state IN ('approved', 'active') AND access_until <= $5
-                                                THEN 'ended' ELSE state END)
-           ORDER BY id DESC
-           LIMIT $6""",
-        scope.tenant,
-        scope.engineer,
-        before,
-        state,
-        now,
-        limit,
-    )
-    return [RequestState.model_validate_json(row["life"]) for row in rows]
