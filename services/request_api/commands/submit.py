@@ -149,36 +149,27 @@ async def _write(
 ) -> list[Stored | Exception]:
     """Store what was accepted, and give each caller's answer.
 
-    The digests of the events' bytes stand in the requests' rows, so those are inserted after the outbox: nobody else knows
-    these rows yet, so no lock is waited for while the tenants' counters are held.
+    The digests of the events' bytes stand in the requests' rows and answers, so those are stored after the outbox: nobody else
+    knows these rows yet, and their keys are claimed, so no lock is waited for while the tenants' counters are held.
     """
+    made = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, _Made)]
+    drafts = [outcome.draft for outcome in outcomes if isinstance(outcome, _Made)]
+    events = await append(connection, SERVICE, drafts, now=now) if drafts else []
+    states: dict[int, RequestState] = {
+        place: RequestState(submitted=event.data, digest=hashlib.sha256(event.raw).hexdigest(), submission_id=event.id)
+        for place, event in zip(made, events, strict=True)
+    }
+    bodies = {place: to_json(state.view(now)) for place, state in states.items()}
+    claims = {place: claimed for place in made if (claimed := commands[place].claim) is not None}
+    await store(connection, [Answer(claimed, 201, bodies[place]) for place, claimed in claims.items()])
+    if states:
+        await requests.insert(connection, list(states.values()))
     answers: list[Stored | Exception] = []
-    drafts: list[Draft] = []
-    states: list[RequestState] = []
-    to_keep: list[Answer] = []
-    for command, outcome in zip(commands, outcomes, strict=True):
+    for place, outcome in enumerate(outcomes):
         if isinstance(outcome, Twin):
             answers.append(answers[outcome.of])
-            continue
-        if not isinstance(outcome, _Made):
+        elif isinstance(outcome, _Made):
+            answers.append(Stored(201, bodies[place]))
+        else:
             answers.append(outcome)
-            continue
-        state = RequestState(submitted=outcome.data)
-        body = to_json(state.view(now))
-        answers.append(Stored(201, body))
-        drafts.append(outcome.draft)
-        states.append(state)
-        if command.claim is not None:
-            to_keep.append(Answer(command.claim, 201, body))
-    if not drafts:
-        return answers
-    await store(connection, to_keep)
-    events = await append(connection, SERVICE, drafts, now=now)
-    await requests.insert(
-        connection,
-        [
-            state.model_copy(update={"digest": hashlib.sha256(event.raw).hexdigest(), "submission_id": event.id})
-            for state, event in zip(states, events, strict=True)
-        ],
-    )
     return answers
