@@ -25,12 +25,13 @@ from services.approval.api import (
 from services.approval.api import settings as tenant_settings
 from services.approval.demo import demo_check
 from services.approval.handlers import HANDLERS
+from services.approval.mailing import Mailing
 from services.approval.oidc import routes as oidc
 from services.approval.oidc.relying_party import RelyingParty
 from services.approval.parts import SERVICE, Parts
 from services.approval.portal import ROUTERS
 from services.approval.store import factors as stored_factors
-from services.approval.store import failures, oidc_flows
+from services.approval.store import failures, mails, oidc_flows
 from services.approval.store import sessions as stored_sessions
 from shared.security.keys import LocalJwks, load_key
 from shared.security.passwords import warm_up
@@ -65,7 +66,7 @@ def build(settings: Settings) -> FastAPI:
                 pool_size=settings.database_pool,
                 handlers=HANDLERS,
                 applied=lambda _: wake.set(),
-                forget=[stored_sessions.prune, failures.prune, stored_factors.prune, oidc_flows.prune],
+                forget=[stored_sessions.prune, failures.prune, stored_factors.prune, oidc_flows.prune, mails.prune],
             ) as service,
         ):
             app.state.parts = Parts(
@@ -79,6 +80,7 @@ def build(settings: Settings) -> FastAPI:
             app.state.running = service
             service.run(own_decisions.keep_deciding(service.pool, wake), name="own-decisions")
             service.run(sign_in_watch.keep_telling(service.pool), name="failed-sign-ins")
+            service.run(Mailing(service.pool, settings).run(), name="mailing")
             checks.update(service.checks())
             if settings.demo:
                 checks["demo"] = demo_check(service.pool)

@@ -117,8 +117,10 @@ def issue_session(
     issuer: str = SESSION_ISSUER,
     audience: Sequence[str] = SESSION_AUDIENCES,
 ) -> str:
-    """Sign a session's access token (RFC 9068), valid from `now` for `lifetime`. `subject` is the member's id."""
-    issued = int(now.timestamp())
+    """Sign a session's access token (RFC 9068), valid from `now` for `lifetime`. `subject` is the member's id.
+
+    `iat` is to the microsecond: a session that begins right after all older ones were ended must not be taken for one of them.
+    """
     claims = {
         "iss": issuer,
         "aud": list(audience),
@@ -126,8 +128,8 @@ def issue_session(
         "realm": realm,
         "email": email,
         "jti": session_id,
-        "iat": issued,
-        "exp": issued + int(lifetime.total_seconds()),
+        "iat": now.timestamp(),
+        "exp": int(now.timestamp()) + int(lifetime.total_seconds()),
     }
     return _sign(key, SESSION_TYPE, claims)
 
