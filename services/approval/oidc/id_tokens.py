@@ -31,7 +31,8 @@ class _Registry(JWSRegistry):
     max_header_length = 16 * 1024
 
 
-_REGISTRY: Final = _Registry(strict_check_header=False)
+# One for each algorithm: a token's own word on it never chooses. (Beside a registry, joserfc looks at no list of them.)
+_REGISTRIES: Final = {name: _Registry(algorithms=[name], strict_check_header=False) for name in _Registry.algorithms}
 
 
 def _fault(code: str, detail: str) -> IssuerFault:
@@ -47,8 +48,9 @@ async def judge(
     """
     if not isinstance(token, str) or not token.isascii() or len(token) > _LONGEST:
         raise _fault("token_malformed", "there is no ID token in it.")
+    registry = _REGISTRIES[keys.algorithm]
     try:
-        header: Mapping[str, Any] = jws.extract_compact(token.encode(), registry=_REGISTRY).headers()
+        header: Mapping[str, Any] = jws.extract_compact(token.encode(), registry=registry).headers()
     except (JoseError, ValueError, RecursionError):
         raise _fault("token_malformed", "the ID token cannot be read.") from None
     if header.get("alg") != keys.algorithm:
@@ -61,7 +63,7 @@ async def judge(
         raise _fault("unknown_key", "it is signed with a key that the issuer does not publish.")
     for key in candidates:
         try:
-            claims = jwt.decode(token, key, algorithms=[keys.algorithm], registry=_REGISTRY).claims
+            claims = jwt.decode(token, key, registry=registry).claims
         except (JoseError, ValueError, RecursionError):
             continue
         _check(claims, issuer=issuer, client_id=client_id, nonce=nonce, now=now)
