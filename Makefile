@@ -5,6 +5,8 @@ PYTHON = python3
 BIN = .venv/bin
 READY = .venv/.installed
 RABBITMQ4_ROOT = .lockbox/trixie
+# Two test files at once, the long ones first, on the same servers.
+PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
 
 # Debian and Ubuntu keep what makes a virtual environment in a package of its own.
 INSTALL_VENV = { echo "installing python3-venv with apt-get"; [ "$$(id -u)" = 0 ] && apt-get -qq update && \
@@ -20,7 +22,7 @@ up: $(READY)  ## The system with a demo's people, until Ctrl-C
 	@exec $(BIN)/lockbox up --demo
 
 test: $(READY)  ## All tests, on real servers
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q $(PARALLEL)
 
 check: $(READY)  ## Style, types, laws of the layout, generated documents
 	$(BIN)/ruff check .

@@ -77,7 +77,9 @@ async def test_a_format_that_comes_later_is_named(system: System) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["/v1/events/not-an-id", "/v1/events/not-an-id/bytes", "/v1/requests/1", f"{EVENTS}/{new_id()}", ONE]
+    "place",
+    ["/v1/events/not-an-id", "/v1/events/not-an-id/bytes", "/v1/requests/1", f"{EVENTS}/{new_id()}", ONE],
+    ids=["no id", "bytes of no id", "a number", "an event", "a request"],
 )
 async def test_an_unknown_id_is_not_found(place: str, system: System) -> None:
     before = await fingerprint(system)
