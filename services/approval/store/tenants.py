@@ -8,7 +8,8 @@ from services.approval.domain.tenants import Tenant
 from shared.database.pool import Connection
 from shared.events.values import Settings
 
-_TENANT = "SELECT tenant, name, entitled, settings, settings_version FROM tenants WHERE tenant = $1"
+_TENANTS = "SELECT tenant, name, entitled, settings, settings_version FROM tenants"
+_TENANT = f"{_TENANTS} WHERE tenant = $1"
 
 
 async def find(connection: Connection, tenant: str) -> Tenant | None:
@@ -22,16 +23,17 @@ async def hold(connection: Connection, tenant: str, lock: Literal["SHARE", "UPDA
     return None if row is None else _tenant(row)
 
 
-async def add(connection: Connection, tenant: Tenant) -> None:
-    """Store a new tenant, at revision 1."""
+async def add(connection: Connection, tenant: Tenant, *, revision: int = 1) -> None:
+    """Store a new tenant. Where its registration is recorded later in the transaction, that makes the revision 1 of 0."""
     await connection.execute(
         """INSERT INTO tenants (tenant, name, entitled, settings, settings_version, revision)
-           VALUES ($1, $2, $3, $4, $5, 1)""",
+           VALUES ($1, $2, $3, $4, $5, $6)""",
         tenant.tenant,
         tenant.name,
         tenant.entitled,
         tenant.settings.model_dump_json(),
         tenant.version,
+        revision,
     )
 
 
@@ -47,6 +49,14 @@ async def put(connection: Connection, tenant: Tenant, *, changes: int) -> int:
         changes,
     )
     return revision
+
+
+async def listed(connection: Connection, *, after: str | None, limit: int) -> list[Tenant]:
+    """List tenants by their ids, from behind `after`."""
+    rows = await connection.fetch(
+        f"{_TENANTS} WHERE $1::text IS NULL OR tenant > $1 ORDER BY tenant LIMIT $2", after, limit
+    )
+    return [_tenant(row) for row in rows]
 
 
 async def names(connection: Connection) -> set[str]:

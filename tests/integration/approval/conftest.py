@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.integration.approval.system import Approval, approval_on
+from tests.integration.notifier.catching import Catcher, catching
 from tests.servers import Databases, PostgresServer
 
 
@@ -30,3 +31,9 @@ async def fresh(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFacto
             yield running
     finally:
         await databases.drop()
+
+
+@pytest.fixture
+async def catcher() -> AsyncIterator[Catcher]:
+    async with catching() as running:
+        yield running

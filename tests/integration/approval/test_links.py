@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import re
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from services.approval.one_time import link_token
 from shared.mail.tries import Backoff
 from tests.integration.approval.system import Approval, refused
 from tests.integration.approval.test_members import ADMIN, HELPDESK, PATH, USER, added
-from tests.integration.notifier.catching import Catcher, catching
+from tests.integration.notifier.catching import Catcher
 
 PASSWORD = "neither clouds nor bicycles"
 # Another copy of the service at its mails, and nothing else of it.
@@ -34,12 +33,6 @@ async def main():
 asyncio.run(main())
 """
 LINK = re.compile(r"http://127\.0\.0\.1:8001/setup\?token=([A-Za-z0-9_-]{43})\b")
-
-
-@pytest.fixture
-async def catcher() -> AsyncIterator[Catcher]:
-    async with catching() as running:
-        yield running
 
 
 def mailing(approval: Approval, catcher: Catcher, **backoff: Any) -> Mailing:
