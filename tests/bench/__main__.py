@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests import servers
-from tests.bench import bench_ingest, bench_latency, bench_relay, bench_submissions
+from tests.bench import bench_decisions, bench_ingest, bench_latency, bench_relay, bench_submissions
 
 RESULTS = Path("bench-results.json")
 
@@ -25,6 +25,7 @@ async def measure() -> list[dict[str, Any]]:
         rows.append(await bench_ingest.run(postgres.url, rabbitmq.amqp_url, rabbitmq.management_url))
         rows += await bench_submissions.run(postgres, rabbitmq)
         rows.append(await bench_latency.run(postgres, rabbitmq))
+        rows += await bench_decisions.run(postgres, rabbitmq)
     return rows
 
 
