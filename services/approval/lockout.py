@@ -82,6 +82,11 @@ async def given_back(connection: Connection, attempt: Attempt) -> None:
     await failures.forget(connection, attempt.id)
 
 
+async def forgiven(connection: Connection, *, realm: str, email: str) -> None:
+    """Forget an account's failures: its holder has shown who he is in another way, as by a one-time link."""
+    await failures.clear(connection, _account(realm, email))
+
+
 def address_of(request: Request, settings: Settings) -> str:
     """Give the caller's IP address: of his connection, or, behind proxies that are trusted, the last one that they name."""
     if request.client is None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Annotated, Final
 
 import pyotp
+import structlog
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import AfterValidator, WithJsonSchema
 
@@ -21,6 +23,8 @@ WINDOW: Final = 1
 _PURPOSE: Final = "lockbox one-time passwords"
 # NIST SP 800-38D, 8.2.2: a random nonce of 96 bits.
 _NONCE_BYTES: Final = 12
+
+_log = structlog.get_logger(__name__)
 
 
 def is_code(text: str) -> bool:
@@ -57,17 +61,24 @@ def sealed(settings: Settings, factor_id: str, secret: str) -> bytes:
     return nonce + _cipher(settings).encrypt(nonce, secret.encode(), factor_id.encode())
 
 
-def opened(settings: Settings, factor_id: str, stored: bytes) -> str:
-    """Decrypt a stored secret. Raises cryptography's InvalidTag where it is another factor's, or the internal secret is new."""
-    return _cipher(settings).decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], factor_id.encode()).decode()
+def opened(settings: Settings, factor_id: str, stored: bytes) -> str | None:
+    """Decrypt a stored secret. None, said in the log, where it is another factor's or the internal secret is a new one."""
+    try:
+        secret = _cipher(settings).decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], factor_id.encode())
+    except InvalidTag:
+        _log.error("one_time_password_unreadable", factor=factor_id, remedy="remove the member's factors")
+        return None
+    return secret.decode()
 
 
 def _cipher(settings: Settings) -> AESGCM:
     return AESGCM(derive_key(settings.internal_secret.get_secret_value(), _PURPOSE))
 
 
-def step_of(secret: str, code: str, now: datetime, *, last_step: int | None) -> int | None:
-    """Return the time step whose code it is; None for a wrong one, and for one that was used, or is older than that."""
+def step_of(secret: str | None, code: str, now: datetime, *, last_step: int | None) -> int | None:
+    """Return the time step whose code it is; None for a wrong one, for one that was used or is older, and without a secret."""
+    if secret is None:
+        return None
     totp = pyotp.TOTP(secret, interval=STEP_SECONDS)
     present = totp.timecode(now)
     steps = range(max(present - WINDOW, 0), present + WINDOW + 1)

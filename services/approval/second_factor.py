@@ -95,10 +95,10 @@ async def counts_codes(
         secret = None if held is None else one_time_passwords.opened(parts.settings, held.id, held.secret)
         now = await clock(connection)
         last_step = None if held is None else held.last_step
-        if secret is not None and one_time_passwords.step_of(secret, code, now, last_step=last_step) is not None:
+        if one_time_passwords.step_of(secret, code, now, last_step=last_step) is not None:
             await lockout.succeeded(connection, attempt)
             return
-        if secret is not None and one_time_passwords.step_of(secret, code, now, last_step=None) is not None:
+        if one_time_passwords.step_of(secret, code, now, last_step=None) is not None:
             # It was used: no guess, and no proof either. The decision refuses it.
             await lockout.given_back(connection, attempt)
             return

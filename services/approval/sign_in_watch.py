@@ -17,7 +17,7 @@ from shared.waiting import pause
 
 LOOK_SECONDS: Final = 2.0
 # An attempt stands as failed while it is under way: one that is older is over.
-SETTLED: Final = timedelta(seconds=10)
+SETTLED: Final = timedelta(seconds=5)
 ONCE_IN: Final = timedelta(minutes=1)
 # How many addresses an event names at most.
 ADDRESSES: Final = 20
