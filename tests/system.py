@@ -141,10 +141,12 @@ async def running_system(
     smtp_url: str = "smtp://127.0.0.1:9",
     settings: Mapping[str, str] | None = None,
     amqp_through: Mapping[str, str] | None = None,
+    portal_host: str | None = None,
 ) -> AsyncIterator[System]:
     """Set up databases and broker, start the five services, wait until all are ready; end them at the end of the block.
 
     `virtual_host` also names the databases. `amqp_through` gives services another address of the broker (a proxy's).
+    `portal_host` is the name by which browsers reach the portal: passkeys are bound to one.
     """
     suffix = virtual_host.replace("-", "_")
     databases = {
@@ -154,6 +156,7 @@ async def running_system(
     brokers = await provision_broker(rabbitmq.amqp_url, rabbitmq.management_url, PASSWORDS, virtual_host=virtual_host)
     ports = {service: free_port() for service in SERVICES}
     urls = {service: f"http://127.0.0.1:{port}" for service, port in ports.items()}
+    portal = {"LOCKBOX_PORTAL_URL": f"http://{portal_host}:{ports['approval']}"} if portal_host else {}
     with tempfile.TemporaryDirectory(prefix="lockbox-system-") as folder:
         for name in ("sessions", "grants"):
             path = Path(folder) / f"{name}.pem"
@@ -170,6 +173,7 @@ async def running_system(
             "LOCKBOX_MIN_DECISION_WINDOW": "PT1S",
             "LOCKBOX_SMTP_URL": smtp_url,
             "LOCKBOX_DEMO": "1",
+            **portal,
             **(settings or {}),
         }
         environments = {

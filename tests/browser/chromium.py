@@ -1,0 +1,35 @@
+"""Chromium for the browser tests: the system's, brought by apt where it is missing and we are root; else a reason to skip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+INSTALL = (
+    ["apt-get", "-qq", "update"],
+    ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", "chromium"],
+)
+MISSING = "Chromium is missing: install it (Debian: apt-get install chromium) and the browser tests run"
+
+
+def find_chromium(lock: Path, say: Callable[[str], None]) -> str | None:
+    """Give the program's path, or None where it is missing and could not be installed."""
+    with filelock.FileLock(lock):
+        found = _found()
+        if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+            say("Chromium is missing: installing Debian's package chromium with apt-get")
+            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            for command in INSTALL:
+                subprocess.run(command, check=False, env=environment, stdout=subprocess.DEVNULL)
+            found = _found()
+    return found
+
+
+def _found() -> str | None:
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
