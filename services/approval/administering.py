@@ -32,7 +32,7 @@ from shared.web.problems import not_found
 
 # How long a proposed change waits for votes.
 OPEN_FOR: Final = timedelta(days=14)
-_PROVIDER_LOCK: Final = 7311002
+PROVIDER_LOCK: Final = 7311002
 
 # Either a member's facts or a decider's are put into the event that says what somebody did.
 Spoken = TypeVar("Spoken", bound=Data)
@@ -151,7 +151,7 @@ async def hold(connection: Connection, parts: Parts, caller: Caller, realm: str)
     """Hold a realm and the caller, and read both as they are now. Raises Problem 404, and InvalidToken for an ended session."""
     tenant = None
     if realm == PROVIDER:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _PROVIDER_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", PROVIDER_LOCK)
     else:
         tenant = await tenants.hold(connection, realm, "UPDATE")
         if tenant is None:
