@@ -141,7 +141,17 @@ async def fill(url: str) -> None:
     """Store a hundred thousand requests of a thousand tenants, contoso's among them."""
     connection = await asyncpg.connect(url)
     try:
-        columns = "id tenant engineer_id state provider_approved_at life revision service engineer_email".split()
+        columns = [
+            "id",
+            "tenant",
+            "engineer_id",
+            "state",
+            "provider_approved_at",
+            "life",
+            "revision",
+            "service",
+            "engineer_email",
+        ]
         columns += ["submitted_at", "decide_by", "search"]
         tenants = ["contoso", *(f"bench-{number}" for number in range(1, TENANTS))]
         await connection.copy_records_to_table("requests", records=lives(tenants, REQUESTS), columns=columns)
