@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,12 +74,12 @@ async def test_the_first_operator_follows_his_link_and_there_is_no_second_one(se
 
 async def test_a_link_that_was_lost_is_made_again_while_nobody_has_set_up(server: Server) -> None:
     settings = settings_for(server.url, server.key_file)
-    olga = {"email": "olga@provider.example", "name": "Olga Olsen"}
+    olga = partial(make, server.pool, settings, email="olga@provider.example", name="Olga Olsen")
     with pytest.raises(NoBootstrap):
-        await make(server.pool, settings, **olga, again=True)
-    first = await make(server.pool, settings, **olga)
+        await olga(again=True)
+    first = await olga()
     with pytest.raises(NoBootstrap):
-        await make(server.pool, settings, **olga)
+        await olga()
     code, second, _ = await server.run(*OLGA, "--again")
     assert code == 0
     assert first != second.strip()
