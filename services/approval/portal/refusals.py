@@ -2,10 +2,20 @@
 
 from typing import Final
 
+from services.approval.portal import field_messages
 from services.approval.portal.words import N_, Words, visible
 from shared.web.problems import Problem
 
 _SAID: Final = {
+    "unknown_role": N_("There is no such role here."),
+    "sign_in_again": N_("For this you have to have signed in just now: sign out and in again first."),
+    "wrong_credential": N_("What the device gave is no passkey for this portal. Please begin again."),
+    "registration_expired": N_("That took too long. Please begin again."),
+    "too_many_factors": N_("You have as many passkeys as fit. Remove one first."),
+    "passkeys_need_a_name": N_(
+        "Passkeys need a portal with a name: its address is a bare number. Use one-time codes, or ask who runs the portal."
+    ),
+    "factor_exists": N_("You have one-time codes already. Remove them first."),
     "already_decided": N_("This request has already been decided. What you see now is how it stands."),
     "already_made": N_("This was made already, and its secret was shown once. It cannot be shown again."),
     "already_voted": N_("You have already given your vote."),
@@ -24,6 +34,7 @@ _SAID: Final = {
         "This form was sent before, with other contents. The first one counts: look at how things stand before you send again."
     ),
     "internal_error": N_("Something went wrong on our side. Nothing is lost; please try again in a moment."),
+    "issuer_exists": N_("This sign-in service is there already. Remove it first to change how it is used."),
     "invalid_credentials": N_("The organisation, the address or the password is wrong."),
     "invalid_request": N_("Something in this form has to be corrected; nothing was done."),
     "last_global_admin": N_("The last global administrator stays: make somebody else one first."),
@@ -85,6 +96,11 @@ def explain(problem: Problem, words: Words) -> str:
 def field_errors(problem: Problem | None, words: Words) -> Errors:
     """Give the message beside each field that was refused."""
     return Errors(
-        (name, words.gettext(_FIELDS[message]) if message in _FIELDS else visible(message))
+        (
+            name,
+            words.gettext(_FIELDS[message])
+            if message in _FIELDS
+            else field_messages.said(message, words) or visible(message),
+        )
         for name, message in (problem.errors if problem is not None else ())
     )

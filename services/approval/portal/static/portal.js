@@ -70,24 +70,41 @@ async function renew() {
   showCountdowns();
 }
 
+// News come over one connection, and only while somebody looks: browsers open few to one host.
 function listen() {
   const from = document.body.dataset.liveFrom;
   if (!from || !document.querySelector("[data-live]")) return;
-  const source = new EventSource(from);
+  let source = null;
   let planned = 0;
+  let over = false;
   const soon = () => {
     clearTimeout(planned);
     planned = setTimeout(() => renew().catch(() => {}), 150);
   };
-  source.addEventListener("changed", soon);
-  // After a lost connection something may have been missed.
-  let opened = false;
-  source.addEventListener("open", () => {
-    if (opened) soon();
-    opened = true;
-  });
-  source.addEventListener("bye", () => source.close());
-  window.addEventListener("pagehide", () => source.close());
+  const open = (again) => {
+    if (source || over) return;
+    source = new EventSource(from);
+    let lost = again;
+    source.addEventListener("changed", soon);
+    // What happened while nobody listened may have been missed.
+    source.addEventListener("open", () => {
+      if (lost) soon();
+      lost = true;
+    });
+    source.addEventListener("bye", () => {
+      over = true;
+      close();
+      document.getElementById("said").textContent = document.body.dataset.noNews;
+    });
+  };
+  const close = () => {
+    source?.close();
+    source = null;
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open(true)));
+  window.addEventListener("pagehide", close);
+  window.addEventListener("pageshow", (event) => event.persisted && open(true));
+  open(false);
 }
 
 // Passkeys: what is signed is the decision itself.
