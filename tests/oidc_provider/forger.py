@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,12 +23,17 @@ from joserfc.jws import JWSRegistry
 CLIENT = "lockbox"
 
 
+@cache
+def _the_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "one"})
+
+
 @dataclass
 class Forger:
     """What it answers, by path: a JSON value, or bytes; `status` says otherwise than 200. `asked` is what it was sent."""
 
     port: int
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
+    key: RSAKey = field(default_factory=_the_key)
     answers: dict[str, Any] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
