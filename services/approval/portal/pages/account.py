@@ -10,6 +10,7 @@ from fastapi import Query, Response
 
 from services.approval.portal.forms import Form
 from services.approval.portal.page import Page, Posted, SignedInPage, go, render
+from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.words import N_
 from shared.settings import portal_of
@@ -29,7 +30,7 @@ NOT_TWICE: Final = N_("The two entries are not the same. Type the new password t
 
 @router.get("/account")
 async def account(page: SignedInPage, done: Annotated[str, Query()] = "") -> Response:
-    return await _account(page, notice=_DONE.get(done))
+    return await _account(page, notice=page.words.gettext(_DONE[done]) if done in _DONE else None)
 
 
 async def _account(page: Page, *, problem: Problem | None = None, notice: str | None = None) -> Response:
@@ -46,18 +47,18 @@ def _password(page: Page, form: Form) -> dict[str, Any]:
     return {"password": form.secret("password")} if _shows_again(page) else {}
 
 
-def typed_twice(form: Form, field: str) -> str:
+def typed_twice(page: Page, field: str) -> str:
     """Give a new password that was typed twice, the same. Raises Problem 422 at its field."""
-    first, *again = form.all(field) or [""]
+    first, *again = page.form.all(field) or [""]
     if again != [first]:
-        raise invalid((field, NOT_TWICE))
+        raise invalid((field, page.words.gettext(NOT_TWICE)))
     return str(first)
 
 
 @router.post("/account/password")
 async def change_password(page: SignedInPage, form: Posted) -> Response:
     try:
-        new = typed_twice(form, "new")
+        new = typed_twice(page, "new")
         await page.api.post("/v1/me/password", {"current": form.secret("current"), "new": new})
     except Problem as problem:
         return await _account(page, problem=problem)
@@ -67,7 +68,7 @@ async def change_password(page: SignedInPage, form: Posted) -> Response:
 @router.post("/account/sessions/{session_id}/end")
 async def end_session(page: SignedInPage, form: Posted, session_id: str) -> Response:  # noqa: ARG001 - It is checked, and says nothing.
     try:
-        await page.api.delete(f"/v1/me/sessions/{quote(session_id, safe='')}")
+        await page.api.delete(f"/v1/me/sessions/{segment(session_id)}")
     except Problem as problem:
         return await _account(page, problem=problem)
     return go("/account", done="session")
@@ -103,7 +104,7 @@ async def confirm_totp(page: SignedInPage, form: Posted) -> Response:
     factor_id = form.text("factor_id") or ""
     try:
         code = (form.text("code") or "").replace(" ", "")
-        await page.api.post(f"/v1/me/factors/totp/{quote(factor_id, safe='')}/confirm", {"code": code})
+        await page.api.post(f"/v1/me/factors/totp/{segment(factor_id)}/confirm", {"code": code})
     except Problem as problem:
         # The secret was shown, and is in the app by now: it is not shown a second time.
         return render(page, "account_totp.html", problem=problem, factor_id=factor_id, picture=None, secret=None)

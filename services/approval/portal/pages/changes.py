@@ -1,13 +1,13 @@
 """Changes that weaken protection and wait for votes: what each would change, who voted, and the visitor's own vote."""
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import Query, Response
 
 from services.approval.portal.page import Page, Posted, SignedInPage, go, render
+from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
-from services.approval.portal.settings_form import proposed
+from services.approval.portal.settings_form import ORDER, proposed
 from services.approval.portal.words import N_
 from shared.web.problems import Problem, not_found
 
@@ -27,7 +27,7 @@ def _path(page: Page, *rest: str) -> str:
 @router.get("/changes")
 async def changes(page: SignedInPage, cursor: Annotated[str, Query()] = "") -> Response:
     found = await page.api.get(_path(page), cursor=cursor)
-    items = found["items"]
+    items = [ordered(one) for one in found["items"]]
     return render(
         page,
         "changes.html",
@@ -41,7 +41,7 @@ async def changes(page: SignedInPage, cursor: Annotated[str, Query()] = "") -> R
 
 @router.get("/changes/{change_id}")
 async def change(page: SignedInPage, change_id: str, done: Annotated[str, Query()] = "") -> Response:
-    return await _show(page, change_id, notice=_DONE.get(done))
+    return await _show(page, change_id, notice=page.words.gettext(_DONE[done]) if done in _DONE else None)
 
 
 @router.post("/changes/{change_id}/{vote}")
@@ -49,14 +49,14 @@ async def cast(page: SignedInPage, form: Posted, change_id: str, vote: str) -> R
     if vote not in ("approve", "deny"):
         raise not_found()
     try:
-        await page.api.post(_path(page, quote(change_id, safe=""), vote), {}, key=form.key)
+        await page.api.post(_path(page, segment(change_id), vote), {}, key=form.key)
     except Problem as problem:
         return await _show(page, change_id, problem=problem)
-    return go(f"/changes/{quote(change_id, safe='')}", done=vote)
+    return go(f"/changes/{segment(change_id)}", done=vote)
 
 
 async def _show(page: Page, change_id: str, *, problem: Problem | None = None, notice: str | None = None) -> Response:
-    found = await page.api.get(_path(page, quote(change_id, safe="")))
+    found = ordered(await page.api.get(_path(page, segment(change_id))))
     services = (await page.api.get("/v1/services"))["items"] if "services" in found["changes"] else []
     approvals = sum(one["vote"] == "approve" for one in found["votes"])
     return render(
@@ -72,6 +72,13 @@ async def _show(page: Page, change_id: str, *, problem: Problem | None = None, n
         may_vote=page.has("global_admin", "lockbox_approver"),
         notice=notice,
     )
+
+
+def ordered(change: dict[str, Any]) -> dict[str, Any]:
+    """Give a change with its settings in the order of the page of settings."""
+    changes = change["changes"]
+    names = [*(name for name in ORDER if name in changes), *(name for name in changes if name not in ORDER)]
+    return change | {"changes": {name: changes[name] for name in names}}
 
 
 def _voted(page: Page, change: dict[str, Any]) -> bool:

@@ -1,12 +1,12 @@
 """Programs that read the log by themselves: their credentials, made and ended by the realm's own people."""
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import Query, Response
 
 from services.approval.domain.membership import admin_role
 from services.approval.portal.page import Page, Posted, SignedInPage, go, render
+from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.words import N_
 from shared.settings import portal_of
@@ -24,7 +24,7 @@ def _path(page: Page) -> str:
 
 @router.get("/clients")
 async def clients(page: SignedInPage, done: Annotated[str, Query()] = "") -> Response:
-    return await _clients(page, notice=_DONE.get(done))
+    return await _clients(page, notice=page.words.gettext(_DONE[done]) if done in _DONE else None)
 
 
 async def _clients(page: Page, *, problem: Problem | None = None, notice: str | None = None) -> Response:
@@ -60,7 +60,7 @@ async def _revoke(page: Page, client_id: str, problem: Problem | None = None) ->
 @router.post("/clients/{client_id}/revoke")
 async def revoke(page: SignedInPage, form: Posted, client_id: str) -> Response:  # noqa: ARG001 - It is checked, and says nothing.
     try:
-        await page.api.delete(f"{_path(page)}/{quote(client_id, safe='')}")
+        await page.api.delete(f"{_path(page)}/{segment(client_id)}")
     except Problem as problem:
         return await _revoke(page, client_id, problem)
     return go("/clients", done="revoked")

@@ -1,12 +1,12 @@
 """A tenant's own sign-in services (OIDC): whom they vouch for, and which roles their groups give."""
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import Query, Response
 
 from services.approval.portal.forms import Form
 from services.approval.portal.page import Page, Posted, SignedInPage, go, render
+from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.words import N_
 from shared.settings import portal_of
@@ -31,7 +31,13 @@ def _path(page: Page) -> str:
 @router.get("/issuers")
 async def issuers(page: SignedInPage, done: Annotated[str, Query()] = "") -> Response:
     found = (await page.api.get(_path(page)))["items"]
-    return render(page, "issuers.html", issuers=found, may_change=page.has("global_admin"), notice=_DONE.get(done))
+    return render(
+        page,
+        "issuers.html",
+        issuers=found,
+        may_change=page.has("global_admin"),
+        notice=page.words.gettext(_DONE[done]) if done in _DONE else None,
+    )
 
 
 @router.get("/issuers/add")
@@ -99,7 +105,7 @@ async def _remove(page: Page, issuer_id: str, problem: Problem | None = None) ->
 @router.post("/issuers/{issuer_id}/remove")
 async def remove(page: SignedInPage, form: Posted, issuer_id: str) -> Response:  # noqa: ARG001 - It is checked, and says nothing.
     try:
-        await page.api.delete(f"{_path(page)}/{quote(issuer_id, safe='')}")
+        await page.api.delete(f"{_path(page)}/{segment(issuer_id)}")
     except Problem as problem:
         return await _remove(page, issuer_id, problem)
     return go("/issuers", done="removed")

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import Query, Response
 
 from services.approval.domain.membership import MANY, admin_role, known_roles
 from services.approval.domain.people import DECIDING_ROLES, PRIVILEGED_ROLES
 from services.approval.portal.page import Page, Posted, SignedInPage, go, render
+from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.words import N_
 from shared.web.problems import Problem, not_found
@@ -52,8 +53,12 @@ def rights_of(page: Page) -> Rights:
 
 def members_path(page: Page, email: str | None = None, *rest: str) -> str:
     """Give the API's path of the realm's members, or of what belongs to one."""
-    parts = [f"/v1/tenants/{page.realm}/members", *(quote(one, safe="@") for one in (email, *rest) if one is not None)]
-    return "/".join(parts)
+    return "/".join((f"/v1/tenants/{page.realm}/members", *(segment(one) for one in (email, *rest) if one is not None)))
+
+
+def address_of(email: str) -> str:
+    """Give the path of a member's page."""
+    return f"/members/{segment(email)}"
 
 
 @router.get("/members")
@@ -69,6 +74,7 @@ async def members(
     return render(
         page,
         "members.html",
+        address_of=address_of,
         members=found["items"],
         next_page=f"/members?{urlencode({'q': q, 'role': role, 'cursor': following})}" if following else None,
         q=q,
@@ -77,7 +83,7 @@ async def members(
         deciders=None if page.provider else await _deciders(page),
         many=MANY,
         rights=rights_of(page),
-        notice=_DONE.get(done),
+        notice=page.words.gettext(_DONE[done]) if done in _DONE else None,
     )
 
 
@@ -125,7 +131,7 @@ async def add(page: SignedInPage, form: Posted) -> Response:
         answer = await page.api.post(members_path(page), body, key=form.key)
     except Problem as problem:
         return _add_form(page, problem)
-    return _after(answer.content, f"/members/{quote(str(body['email']).lower(), safe='@')}", "added")
+    return _after(answer.content, address_of(str(body["email"]).lower()), "added")
 
 
 @router.get("/members/{email}")
@@ -134,11 +140,12 @@ async def member(page: SignedInPage, email: str, done: Annotated[str, Query()] =
     return render(
         page,
         "member.html",
+        address=address_of(found["email"]),
         member=found,
         roles=_ROLES[page.provider],
         rights=rights_of(page),
         himself=found["email"] == page.known["email"],
-        notice=_DONE.get(done),
+        notice=page.words.gettext(_DONE[done]) if done in _DONE else None,
     )
 
 
@@ -165,7 +172,7 @@ async def change_role(
             raise not_found()
     except Problem as problem:
         return await _act_form(page, email, act, role, problem)
-    return _after(answer.content, f"/members/{quote(email, safe='@')}", "given" if act == "give" else "taken")
+    return _after(answer.content, address_of(email), "given" if act == "give" else "taken")
 
 
 @router.get("/members/{email}/{act}")
@@ -188,7 +195,7 @@ async def do_act(page: SignedInPage, form: Posted, email: str, act: str) -> Resp
         return await _act_form(page, email, act, problem=problem)
     if act == "remove":
         return _after(answer.content, "/members", "removed")
-    return _after(answer.content, f"/members/{quote(email, safe='@')}", act)
+    return _after(answer.content, address_of(email), act)
 
 
 async def _act_form(
@@ -202,6 +209,7 @@ async def _act_form(
     return render(
         page,
         "member_act.html",
+        address=address_of(found["email"]),
         problem=problem,
         member=found,
         act=act,

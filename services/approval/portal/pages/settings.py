@@ -28,7 +28,9 @@ def _path(page: Page) -> str:
 @router.get("/settings")
 async def settings(page: SignedInPage, done: Annotated[str, Query()] = "") -> Response:
     now = await page.api.get(_path(page))
-    return await _form(page, now, settings_form.fill_in(now), notice=_DONE.get(done))
+    return await _form(
+        page, now, settings_form.fill_in(now), notice=page.words.gettext(_DONE[done]) if done in _DONE else None
+    )
 
 
 @router.post("/settings")
@@ -38,7 +40,9 @@ async def change_settings(page: SignedInPage, form: Posted) -> Response:
     fields = {name: value for name, value in form.pairs if name not in _NOT_SETTINGS}
     wanted, errors = settings_form.read(fields, sinks=now["sinks"])
     if errors:
-        return await _form(page, now, fields, problem=invalid(*errors))
+        return await _form(
+            page, now, fields, problem=invalid(*((name, page.words.gettext(message)) for name, message in errors))
+        )
     if wanted["version"] != now["version"]:
         return await _conflict(page, now, wanted, fields)
     step = form.text("step")

@@ -30,7 +30,7 @@ def _setup(page: Page, token: str, problem: Problem | None = None) -> Response:
 async def set_up(page: Visited, form: Posted) -> Response:
     token = form.secret("token")
     try:
-        password = typed_twice(form, "password")
+        password = typed_twice(page, "password")
         made = (await page.api.post("/v1/setup", {"token": token, "password": password})).content
     except Problem as problem:
         return _setup(page, token, problem)
@@ -61,7 +61,7 @@ async def recover(page: Visited, form: Posted) -> Response:
             "realm": (form.text("realm") or "").lower(),
             "email": form.text("email") or "",
             "code": form.text("code") or "",
-            "password": typed_twice(form, "password"),
+            "password": typed_twice(page, "password"),
         }
         made = (await page.api.post("/v1/recovery", given)).content
     except Problem as problem:

@@ -1,11 +1,12 @@
 """The provider's customers, registered by operators with the right to switch the lockbox on; nothing of theirs changes here."""
 
 from typing import Annotated, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import Query, Response
 
 from services.approval.portal.page import Page, Posted, SignedInPage, go, render
+from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.words import N_
 from shared.web.problems import Problem
@@ -32,7 +33,7 @@ async def tenants(
         "tenants.html",
         tenants=found["items"],
         next_page=f"/tenants?{urlencode({'cursor': following})}" if following else None,
-        notice=_DONE.get(done),
+        notice=page.words.gettext(_DONE[done]) if done in _DONE else None,
     )
 
 
@@ -66,7 +67,7 @@ async def entitlement_form(page: SignedInPage, tenant: str) -> Response:
 
 
 async def _entitlement(page: Page, tenant: str, problem: Problem | None = None) -> Response:
-    found = await page.api.get(f"{_PATH}/{quote(tenant, safe='')}")
+    found = await page.api.get(f"{_PATH}/{segment(tenant)}")
     status = 200 if page.has("operator") else 403
     return render(page, "tenants_entitlement.html", problem=problem, status=status, tenant=found)
 
@@ -75,7 +76,7 @@ async def _entitlement(page: Page, tenant: str, problem: Problem | None = None) 
 async def entitle(page: SignedInPage, form: Posted, tenant: str) -> Response:
     try:
         body = {"entitled": form.text("entitled") == "yes"}
-        await page.api.put(f"{_PATH}/{quote(tenant, safe='')}/entitlement", body)
+        await page.api.put(f"{_PATH}/{segment(tenant)}/entitlement", body)
     except Problem as problem:
         return await _entitlement(page, tenant, problem)
     return go("/tenants", done="entitlement")
