@@ -25,6 +25,10 @@ CONNECTIONS = 8
 TENANTS = 1_000
 REQUESTS = 100_000
 LISTS = 200
+COLUMNS = (
+    *("id", "tenant", "engineer_id", "state", "provider_approved_at", "life", "revision"),
+    *("service", "engineer_email", "submitted_at", "decide_by", "search"),
+)
 LIST = "/v1/requests?state={}&order=deadline"
 
 _EVE = Engineer(
@@ -141,20 +145,8 @@ async def fill(url: str) -> None:
     """Store a hundred thousand requests of a thousand tenants, contoso's among them."""
     connection = await asyncpg.connect(url)
     try:
-        columns = [
-            "id",
-            "tenant",
-            "engineer_id",
-            "state",
-            "provider_approved_at",
-            "life",
-            "revision",
-            "service",
-            "engineer_email",
-        ]
-        columns += ["submitted_at", "decide_by", "search"]
         tenants = ["contoso", *(f"bench-{number}" for number in range(1, TENANTS))]
-        await connection.copy_records_to_table("requests", records=lives(tenants, REQUESTS), columns=columns)
+        await connection.copy_records_to_table("requests", records=lives(tenants, REQUESTS), columns=COLUMNS)
         await connection.execute("ANALYZE requests")
     finally:
         await connection.close()

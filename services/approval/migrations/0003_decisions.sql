@@ -22,6 +22,10 @@ SET service        = life #>> '{submitted,service}',
                                      (SELECT string_agg(one ->> 'id', E'\n')
                                       FROM jsonb_array_elements(life #> '{submitted,resources}') AS one)))
 WHERE tenant IS NOT NULL;
+CREATE INDEX requests_of_an_address ON requests (engineer_email, id);
+-- Managers look at a tenant's too, before the provider has approved them.
+DROP INDEX requests_of_a_tenant;
+CREATE INDEX requests_of_a_tenant ON requests (tenant, id);
 -- What waits for a decision, soonest deadline first: a tenant's, and everybody's.
 CREATE INDEX requests_of_a_tenant_by_deadline ON requests (tenant, state, decide_by, id);
 CREATE INDEX requests_by_deadline ON requests (state, decide_by, id);
