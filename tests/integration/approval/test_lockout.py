@@ -12,6 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request
+from hypothesis import given
+from hypothesis import strategies as some
 
 from services.approval import lockout, sign_in_watch
 from services.approval.app import build
@@ -20,6 +23,7 @@ from shared.database.pool import open_pool, transaction
 from shared.events.envelope import new_id
 from shared.events.members import SignInFailed
 from shared.security import passwords
+from shared.settings import Settings
 from shared.web.problems import Problem
 from tests.integration.approval.system import PASSWORD, Approval, realm_of, refused, types
 
@@ -124,10 +128,33 @@ async def test_an_account_or_realm_that_does_not_exist_is_locked_out_like_any_ot
     assert seen[0][1:] == (5, 5)
 
 
+async def test_what_is_asked_of_the_database_is_the_same_whether_there_is_such_an_account_or_not(
+    approval: Approval, work: list[str]
+) -> None:
+    asked: list[list[str]] = []
+    async with another_copy(approval, connections=1) as app, from_address(approval, "198.51.100.80", app) as http:
+        for email, realm in [
+            ("dpo@contoso.example", "contoso"),
+            ("no-such-person@contoso.example", "contoso"),
+            ("dpo@contoso.example", "no-such-realm"),
+        ]:
+            statements: list[str] = []
+            async with app.state.parts.pool.acquire() as connection:
+                connection.add_query_logger(lambda record, seen=statements: seen.append(record.query))
+            refused(await try_in(http, email, realm=realm), 401, "invalid_credentials")
+            async with app.state.parts.pool.acquire() as connection:
+                await connection.execute("SELECT 'the end'")
+            asked.append([" ".join(one.split()) for one in statements[: statements.index("SELECT 'the end'")]])
+    assert asked[0] == asked[1] == asked[2]
+    assert sum("INSERT INTO attempts" in one for one in asked[0]) == 2
+    assert len(work) == 3
+
+
 @asynccontextmanager
-async def another_copy(approval: Approval) -> AsyncIterator[Any]:
+async def another_copy(approval: Approval, *, connections: int = 5) -> AsyncIterator[Any]:
     """Run a second copy of the service on the same database."""
-    pool = await open_pool(approval.settings.database_url.get_secret_value(), service="approval", size=5)
+    url = approval.settings.database_url.get_secret_value()
+    pool = await open_pool(url, service="approval", size=connections)
     try:
         app = build(approval.settings)
         app.state.parts = replace(approval.app.state.parts, pool=pool)
@@ -201,13 +228,23 @@ async def test_an_ipv6_network_is_one_address(approval: Approval, work: list[str
 def test_the_address_of_a_caller_is_what_a_trusted_proxy_says(
     approval: Approval, peer: str, named: list[str], address: str
 ) -> None:
-    from fastapi import Request
-
     settings = approval.settings.model_copy(update={"trusted_proxies": (ip_network("10.0.0.0/8"),)})
     headers = [(b"x-forwarded-for", value.encode()) for value in named]
     request = Request({"type": "http", "client": (peer, 1), "headers": headers})
     assert lockout.address_of(request, settings) == address
     assert lockout.address_of(Request({"type": "http", "client": None, "headers": headers}), settings) == "unknown"
+
+
+@given(
+    some.text(max_size=60),
+    some.lists(some.text(some.characters(max_codepoint=255), max_size=80), max_size=3),
+)
+def test_whatever_is_sent_as_an_address_is_one_short_word(peer: str, named: list[str]) -> None:
+    settings = Settings.model_construct(trusted_proxies=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+    headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in named]
+    request = Request({"type": "http", "client": (peer, 1), "headers": headers})
+    found = lockout.address_of(request, settings)
+    assert 0 < len(found) <= 64
 
 
 async def test_what_was_no_attempt_is_taken_back_wherever_it_was_counted(approval: Approval) -> None:
