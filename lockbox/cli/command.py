@@ -160,7 +160,7 @@ def print_table(out: Console, heads: Sequence[str], rows: Sequence[Sequence[Cell
         table.add_column(Text(head), overflow="fold")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(clean(cell)) for cell in row))
-    out.print(table)
+    _print(out, table)
 
 
 def print_facts(out: Console, facts: Iterable[tuple[str, Cell | None]]) -> None:
@@ -171,7 +171,17 @@ def print_facts(out: Console, facts: Iterable[tuple[str, Cell | None]]) -> None:
     for name, value in facts:
         if value is not None:
             table.add_row(Text(name), value if isinstance(value, Text) else Text(clean(value, lines=True)))
-    out.print(table)
+    _print(out, table)
+
+
+def _print(out: Console, table: Table) -> None:
+    if out.is_terminal:
+        out.print(table)
+        return
+    # Rich fills lines up to the table's edge; in a file or a pipe that is noise.
+    with out.capture() as captured:
+        out.print(table)
+    out.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 _COMMON: Final = (

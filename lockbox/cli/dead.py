@@ -44,13 +44,16 @@ def list_dead(data: Data = Path(".lockbox"), output: OutputOption = Output.TEXT)
     if output is Output.JSON:
         print_json(found)
         return
-    dead: list[list[str]] = []
-    quarantine: list[list[str]] = []
-    for service, listing in found.items():
-        for one in listing["dead_letters"]:
-            dead.append([service, *(str(one[name]) for name in _DEAD)])
-        for one in listing["quarantine"]:
-            quarantine.append([service, *(str(one[name]) for name in _QUARANTINED)])
+    dead = [
+        [service, *(str(one[name]) for name in _DEAD)]
+        for service, listing in found.items()
+        for one in listing["dead_letters"]
+    ]
+    quarantine = [
+        [service, *(str(one[name]) for name in _QUARANTINED)]
+        for service, listing in found.items()
+        for one in listing["quarantine"]
+    ]
     out = console()
     if dead:
         print_table(out, ("service", "number", "type", "subject", "behind it", "died", "error"), dead)

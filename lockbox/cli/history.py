@@ -93,7 +93,7 @@ def _type(name: str) -> str:
 
 
 def _short(kind: str) -> str:
-    return kind.removeprefix("lockbox.").removesuffix(".v1").replace("_", " ")
+    return kind.removeprefix("lockbox.").removesuffix(".v1").replace("_", " ").replace(".", " ")
 
 
 def _row(request: ListedRequest) -> tuple[Cell, ...]:

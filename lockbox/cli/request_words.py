@@ -73,7 +73,10 @@ def print_request(out: Console, request: Request) -> None:
 
 def _decision(one: Decision) -> str:
     by = f"{one.by.name} <{one.by.email}>" if one.by else "the service"
-    granted = f"{a_duration(one.duration)}, {len(one.resources)} resources" if one.decision == "approved" else ""
+    number = len(one.resources)
+    granted = (
+        f"{a_duration(one.duration)}, {number} resource{'s' * (number != 1)}" if one.decision == "approved" else ""
+    )
     said = f"{one.stage}: {one.decision} by {by}, {a_time(one.at)}" + (f" ({granted})" if granted else "")
     return f"{said}\n{one.comment}" if one.comment else said
 

@@ -16,7 +16,8 @@ from lockbox.client.things.history import Event, event_of
 # The service says something every 15 seconds.
 SILENCE_SECONDS: Final = 45.0
 _LONGEST_LINE: Final = 4 * 1024 * 1024
-_LINE: Final = re.compile(rb"([^\r\n]*)(?:\r\n|\n|\r(?!\Z))")
+# A carriage return at the very end may be half of a pair.
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
 class Lines:
@@ -29,12 +30,14 @@ class Lines:
 
     def feed(self, piece: bytes) -> Iterator[tuple[str | None, bytes | None]]:
         """Give each (id, data) that a piece completes; data is None where an id came alone."""
+        # What was there before holds no end of a line, but for that half.
+        looked = max(0, len(self._rest) - 1)
         self._rest += piece
-        end = 0
-        for match in _LINE.finditer(self._rest):
-            end = match.end()
-            yield from self._line(match.group(1))
-        self._rest = self._rest[end:]
+        begin = 0
+        for match in _LINE_END.finditer(self._rest, looked):
+            yield from self._line(self._rest[begin : match.start()])
+            begin = match.end()
+        self._rest = self._rest[begin:]
         if len(self._rest) > _LONGEST_LINE:
             raise UnexpectedAnswer("the stream sends a line without end")
 

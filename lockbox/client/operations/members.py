@@ -76,7 +76,7 @@ def _link_or_change(reply: Reply) -> LinkSent | Change:
 def _reset_password(realm: str, email: str) -> Call[LinkSent | Change]:
     """End somebody's password and sessions, and send him a one-time link."""
     where = path("/v1/tenants/{}/members/{}/password-reset", realm, email)
-    return Call("POST", "approval", where, _link_or_change, body={})
+    return Call("POST", "approval", where, _link_or_change, keyed=True)
 
 
 def _remove_factors(realm: str, email: str) -> Call[Change | None]:
