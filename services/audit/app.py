@@ -23,7 +23,7 @@ from services.audit.store import log
 from shared.database.pool import Pool, transaction
 from shared.messaging.inbox import Handler, Inbox
 from shared.security.keys import JwksSource
-from shared.security.tokens import KeySource, session_verifier
+from shared.security.tokens import KeySource, reader_verifier
 from shared.service import running
 from shared.settings import Settings, SettingsError
 from shared.web.app import make_app
@@ -56,7 +56,7 @@ def build(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
             service.inbox = inbox = make_inbox(service.pool)
             growth = Growth(service.pool)
             projectors = [Projector(service.pool, one, inbox, growth) for one in PROJECTIONS]
-            reading = Reading(service.pool, session_verifier(source, AUDIENCE))
+            reading = Reading(service.pool, reader_verifier(source, AUDIENCE))
             app.state.audit = Audit(service.pool, growth, reading, projectors, name, app.state.stopping)
             service.run(growth.run(), name="growth")
             for projector in projectors:

@@ -15,10 +15,11 @@ class CheckpointSigned(Data):
 
 
 class LogRead(Data):
-    """A token's first read of the log in an hour."""
+    """A token's first read of the log in an hour. `reader` is a member, or a client, which has a `name` and no address."""
 
     reader: str
     email: str | None = None
+    name: str | None = None
     tenants: list[str]
     hour: datetime
 

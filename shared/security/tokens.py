@@ -24,6 +24,8 @@ SESSION_ISSUER: Final = "lockbox-approval"
 GRANT_ISSUER: Final = "lockbox-request-api"
 GATE: Final = "lockbox-gate"
 SESSION_AUDIENCES: Final = ("lockbox-request-api", "lockbox-approval", "lockbox-audit")
+# Machines read the log, and do nothing else.
+CLIENT_AUDIENCES: Final = ("lockbox-audit",)
 LONGEST_TOKEN: Final = 4096
 _LATEST: Final = 253_402_300_799  # The year 9999.
 
@@ -89,6 +91,18 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientToken:
+    """Which machine is calling. `scopes` is what its token was made for; whether it still counts is known elsewhere."""
+
+    subject: str
+    realm: str
+    scopes: frozenset[str]
+    token_id: str
+    issued_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """The grant for which a token was issued. `resources` is as granted; the live state of the grant decides."""
 
@@ -128,6 +142,24 @@ def issue_session(
         "realm": realm,
         "email": email,
         "jti": session_id,
+        "iat": now.timestamp(),
+        "exp": int(now.timestamp()) + int(lifetime.total_seconds()),
+    }
+    return _sign(key, SESSION_TYPE, claims)
+
+
+def issue_client(
+    key: OKPKey, *, client_id: str, realm: str, scope: str, token_id: str, now: datetime, lifetime: timedelta
+) -> str:
+    """Sign a machine's access token (RFC 9068), valid from `now` for `lifetime`. `scope` is separated by spaces."""
+    claims = {
+        "iss": SESSION_ISSUER,
+        "aud": list(CLIENT_AUDIENCES),
+        "sub": client_id,
+        "client_id": client_id,
+        "realm": realm,
+        "scope": scope,
+        "jti": token_id,
         "iat": now.timestamp(),
         "exp": int(now.timestamp()) + int(lifetime.total_seconds()),
     }
@@ -186,11 +218,27 @@ def _instant(claims: Mapping[str, Any], name: str) -> float:
 
 def read_session(claims: Mapping[str, Any]) -> Session:
     """Read a session's claims. Raises InvalidToken where one is missing."""
+    if "scope" in claims:
+        raise InvalidToken("wrong_kind")
     return Session(
         subject=_text(claims, "sub"),
         realm=_text(claims, "realm"),
         email=_text(claims, "email"),
         session_id=_text(claims, "jti"),
+        issued_at=_instant(claims, "iat"),
+        expires_at=_instant(claims, "exp"),
+    )
+
+
+def read_reader(claims: Mapping[str, Any]) -> Session | ClientToken:
+    """Read the claims of a person's session, or of a machine's token, which has a scope. Raises InvalidToken."""
+    if "scope" not in claims:
+        return read_session(claims)
+    return ClientToken(
+        subject=_text(claims, "sub"),
+        realm=_text(claims, "realm"),
+        scopes=frozenset(_text(claims, "scope").split()),
+        token_id=_text(claims, "jti"),
         issued_at=_instant(claims, "iat"),
         expires_at=_instant(claims, "exp"),
     )
@@ -309,6 +357,11 @@ class TokenVerifier(Generic[Claims]):
 def session_verifier(keys: KeySource, audience: str, **options: Any) -> TokenVerifier[Session]:
     """Make the verifier of sessions for one service (`audience` is one of SESSION_AUDIENCES)."""
     return TokenVerifier(keys, issuer=SESSION_ISSUER, audience=audience, typ=SESSION_TYPE, read=read_session, **options)
+
+
+def reader_verifier(keys: KeySource, audience: str, **options: Any) -> TokenVerifier[Session | ClientToken]:
+    """Make the verifier of sessions and of machines' tokens."""
+    return TokenVerifier(keys, issuer=SESSION_ISSUER, audience=audience, typ=SESSION_TYPE, read=read_reader, **options)
 
 
 def grant_verifier(keys: KeySource, **options: Any) -> TokenVerifier[Grant]:

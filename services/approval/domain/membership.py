@@ -68,6 +68,17 @@ def may_manage_him(by: Member, him: Member) -> None:
         raise Forbidden(_PRIVILEGED_BY)
 
 
+# Who sees which machines have credentials.
+CLIENT_READERS: Final = frozenset({"global_admin", "operator", "lockbox_approver", "auditor"})
+
+
+def may_keep_clients(by: Member, realm: str) -> None:
+    """Refuse everybody who may not make and end machines' credentials."""
+    if by.realm != realm or admin_role(realm) not in by.roles:
+        who = "the provider's operators" if realm == PROVIDER else "a global_admin of the tenant"
+        raise Forbidden(f"Clients are made and ended by {who}.")
+
+
 def check_admin_leaves(him: Member, admins: Sequence[Holder]) -> None:
     """Refuse that the last one goes, or loses the role, who gives and takes the realm's roles. `admins` are all of those.
 

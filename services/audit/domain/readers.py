@@ -9,14 +9,18 @@ TENANT_READERS = frozenset({"global_admin", "lockbox_approver", "auditor"})
 PROVIDER_READERS = frozenset({"auditor"})
 
 
+CLIENT_SCOPE = "audit:read"
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody who may read, under one token."""
+    """Somebody who may read, under one token: a member, or a machine, which has a name and no address."""
 
     member_id: str
-    email: str
+    email: str | None
     realm: str
     token_id: str
+    client_name: str | None = None
 
     @property
     def scope(self) -> str | None:
@@ -26,7 +30,7 @@ class Reader:
     @property
     def actor(self) -> Actor:
         """Who he is in an event."""
-        return Actor(self.member_id, "member")
+        return Actor(self.member_id, "member" if self.client_name is None else "client")
 
 
 def may_read(realm: str, roles: Collection[str]) -> bool:

@@ -1,10 +1,17 @@
-"""The projection `directory`: people, roles, ended sessions and tenants, for the question who may read."""
+"""The projection `directory`: people, roles, ended sessions, machines and tenants, for the question who may read."""
 
 from services.audit.projections.projector import Projection
 from services.audit.store import directory as store
 from shared.database.pool import Connection
 from shared.events.envelope import Event
-from shared.events.members import MemberFacts, RoleAssigned, RoleRemoved, SessionRevoked
+from shared.events.members import (
+    ClientCreated,
+    ClientRevoked,
+    MemberFacts,
+    RoleAssigned,
+    RoleRemoved,
+    SessionRevoked,
+)
 
 
 def _facts(event: Event) -> MemberFacts:
@@ -46,6 +53,25 @@ async def _revoked(connection: Connection, event: Event) -> None:
         await store.end_sessions(connection, event.tenant, event.subject, facts.before)
 
 
+def _client(event: Event) -> ClientCreated | ClientRevoked:
+    facts = event.data
+    assert isinstance(facts, ClientCreated | ClientRevoked)
+    if (facts.realm, facts.client_id) != (event.tenant, event.subject):
+        raise ValueError("the event's data names another realm or client than its envelope")
+    return facts
+
+
+async def _client_created(connection: Connection, event: Event) -> None:
+    facts = _client(event)
+    assert isinstance(facts, ClientCreated)
+    await store.keep_client(connection, event.tenant, event.subject, facts.name, facts.scopes)
+
+
+async def _client_revoked(connection: Connection, event: Event) -> None:
+    _client(event)
+    await store.revoke_client(connection, event.tenant, event.subject)
+
+
 def _same_tenant(event: Event) -> None:
     if event.data.tenant != event.tenant:
         raise ValueError("the event's data names another tenant than its envelope")
@@ -76,7 +102,7 @@ async def _settings(connection: Connection, event: Event) -> None:
 
 DIRECTORY = Projection(
     name="directory",
-    tables=("members", "roles", "ended_sessions", "session_cutoffs", "tenants"),
+    tables=("members", "roles", "ended_sessions", "session_cutoffs", "tenants", "clients"),
     handlers={
         "lockbox.member.added.v1": _added,
         "lockbox.member.removed.v1": _removed,
@@ -84,6 +110,8 @@ DIRECTORY = Projection(
         "lockbox.member.role_removed.v1": _role,
         "lockbox.member.password_reset.v1": _reset,
         "lockbox.member.session_revoked.v1": _revoked,
+        "lockbox.client.created.v1": _client_created,
+        "lockbox.client.revoked.v1": _client_revoked,
         "lockbox.tenant.registered.v1": _registered,
         "lockbox.tenant.entitlement_changed.v1": _entitlement,
         "lockbox.tenant.lockbox_enabled.v1": _switched,

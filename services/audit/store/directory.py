@@ -1,5 +1,6 @@
 """The rows of the projection `directory`. A lower number never changes what a higher one said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,6 +50,26 @@ async def end_sessions(connection: Connection, realm: str, member_id: str, befor
         realm,
         member_id,
         before,
+    )
+
+
+async def keep_client(connection: Connection, realm: str, client_id: str, name: str, scopes: Sequence[str]) -> None:
+    await connection.execute(
+        """INSERT INTO clients (realm, client_id, name, scopes) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (realm, client_id) DO UPDATE SET name = excluded.name, scopes = excluded.scopes""",
+        realm,
+        client_id,
+        name,
+        list(scopes),
+    )
+
+
+async def revoke_client(connection: Connection, realm: str, client_id: str) -> None:
+    await connection.execute(
+        """INSERT INTO clients (realm, client_id, revoked) VALUES ($1, $2, true)
+           ON CONFLICT (realm, client_id) DO UPDATE SET revoked = true""",
+        realm,
+        client_id,
     )
 
 
@@ -112,6 +133,29 @@ async def standing(connection: Connection, realm: str, member_id: str, session_i
     )
     assert row is not None
     return Standing(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStanding:
+    """What is known of a machine at this moment; `name` is None for one that is not known (yet)."""
+
+    name: str | None
+    scopes: Sequence[str]
+    revoked: bool
+    in_doubt: bool
+
+
+async def client_standing(connection: Connection, realm: str, client_id: str) -> ClientStanding:
+    row = await connection.fetchrow(
+        """SELECT c.name, coalesce(c.scopes, '{}') AS scopes, coalesce(c.revoked, false) AS revoked,
+                  EXISTS (SELECT 1 FROM dead_letters WHERE subject = $2 AND replayed_at IS NULL)
+                    OR EXISTS (SELECT 1 FROM parked WHERE subject = $2 AND waits_for = 'dead_letter') AS in_doubt
+           FROM (VALUES (1)) AS one LEFT JOIN clients c ON c.realm = $1 AND c.client_id = $2""",
+        realm,
+        client_id,
+    )
+    assert row is not None
+    return ClientStanding(*row)
 
 
 async def tenant_known(connection: Connection, tenant: str) -> bool:
