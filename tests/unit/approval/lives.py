@@ -36,10 +36,10 @@ def submission(**changes: Any) -> RequestSubmitted:
     return RequestSubmitted(**(facts | changes))
 
 
-def told(fact: Any, now: datetime = NOW, *, service: str = "approval") -> Event:
+def told(fact: Any, now: datetime = NOW, *, service: str = "approval", id: str | None = None) -> Event:  # noqa: A002 - As events call it.
     """Write the event of a fact about a request."""
     actor = Actor(EVE.id, "engineer")
-    draft = Draft(fact, TENANT, fact.request_id, actor, revision=1, correlation_id=fact.request_id)
+    draft = Draft(fact, TENANT, fact.request_id, actor, revision=1, correlation_id=fact.request_id, id=id or new_id())
     return write(draft, service=service, sequence=1, time=now)
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,7 +51,9 @@ RESOURCES = st.lists(
 # Somebody who submitted as a manager is a manager still.
 EVE_AS_MANAGER = Decider(**EVE.model_dump(include={"id", "email", "name"}), roles=["manager"], method="password")
 MANAGERS = st.sampled_from([MAX, MIA, EVE_AS_MANAGER])
-APPROVERS = st.sampled_from([DPO, ADMIN])
+DINO = Decider(id=new_id(), email="dino@contoso.example", name="Dino", roles=["lockbox_approver"], method="password")
+DECIDERS = [DPO, ADMIN, DINO]
+APPROVERS = st.sampled_from(DECIDERS)
 COMMENTS = st.sampled_from([None, "Go on."])
 
 
@@ -64,6 +67,7 @@ class LifeOfARequest(RuleBasedStateMachine):
         self.events: list[Event] = []
         # Also settings that nobody can choose lead to no grant of more than four hours.
         self.world = world(max_duration=timedelta(hours=6))
+        self.deciding = {one.id for one in DECIDERS}
 
     @initialize(
         troubles=TROUBLES,
@@ -72,6 +76,7 @@ class LifeOfARequest(RuleBasedStateMachine):
         wait=st.one_of(st.none(), SECONDS),
         resources=RESOURCES,
         service=st.sampled_from(SERVICES),
+        required=st.sampled_from([1, 1, 2, 3]),
     )
     def submit(
         self,
@@ -81,8 +86,10 @@ class LifeOfARequest(RuleBasedStateMachine):
         wait: timedelta | None,
         resources: list[Resource],
         service: str,
+        required: int,
     ) -> None:
         self.troubles = troubles
+        self.world = world(max_duration=timedelta(hours=6), approvals_required=required)
         self.submitted: RequestSubmitted = submission(
             duration=duration,
             decide_by=self.now + window,
@@ -92,15 +99,15 @@ class LifeOfARequest(RuleBasedStateMachine):
         )
         self.hear(self.submitted)
 
-    def hear(self, *facts: Data) -> None:
+    def hear(self, *facts: Data, vote_id: str | None = None) -> None:
         for fact in facts:
-            event = told(fact, self.now)
+            event = told(fact, self.now, id=vote_id if isinstance(fact, VoteCast) else None)
             self.events.append(event)
             self.state = evolve(self.state, event)
 
-    def attempt(self, decide: Callable[[], Sequence[Data]]) -> None:
+    def attempt(self, decide: Callable[[], Sequence[Data]], vote_id: str | None = None) -> None:
         try:
-            self.hear(*decide())
+            self.hear(*decide(), vote_id=vote_id)
         except Refused:
             return
 
@@ -118,7 +125,8 @@ class LifeOfARequest(RuleBasedStateMachine):
     def both_agree_to_all_of_it(self, manager: Decider, approver: Decider) -> None:
         self.provider_approves(by=manager, comment=None)
         if self.state.provider_approved_at is not None:
-            self.customer_approves(by=approver, comment=None, duration=None, resources=None)
+            for one in [approver, *DECIDERS]:
+                self.customer_approves(by=one, comment=None, duration=None, resources=None)
 
     @precondition(lambda self: "denials" in self.troubles)
     @rule(by=MANAGERS)
@@ -130,6 +138,9 @@ class LifeOfARequest(RuleBasedStateMachine):
     def customer_approves(
         self, by: Decider, comment: str | None, duration: timedelta | None, resources: list[Resource] | None
     ) -> None:
+        if by.id not in self.deciding:
+            return
+        vote_id = new_id()
         self.attempt(
             lambda: votes.approve(
                 self.state,
@@ -137,12 +148,18 @@ class LifeOfARequest(RuleBasedStateMachine):
                 comment=comment,
                 duration=duration,
                 resources=resources,
-                world=self.world,
-                vote_id=new_id(),
+                world=replace(self.world, deciding=frozenset(self.deciding)),
+                vote_id=vote_id,
                 grant_id=new_id(),
                 now=self.now,
-            )
+            ),
+            vote_id,
         )
+
+    @precondition(lambda self: "world" in self.troubles)
+    @rule(who=APPROVERS)
+    def somebody_loses_the_role_or_gets_it_back(self, who: Decider) -> None:
+        self.deciding ^= {who.id}
 
     @precondition(lambda self: "denials" in self.troubles)
     @rule(by=APPROVERS)
@@ -217,7 +234,10 @@ class LifeOfARequest(RuleBasedStateMachine):
         services=st.lists(st.sampled_from(SERVICES), unique=True),
     )
     def the_world_changes(self, *, enabled: bool, may: bool, longest: timedelta, services: list[str]) -> None:
-        self.world = world(enabled=enabled, engineer_may=may, max_duration=longest, services=services)
+        required = self.world.settings.approvals_required
+        self.world = world(
+            enabled=enabled, engineer_may=may, max_duration=longest, services=services, approvals_required=required
+        )
 
     def about(self) -> dict[str, Any]:
         return {"request_id": self.submitted.request_id, "tenant": self.submitted.tenant}
@@ -239,16 +259,25 @@ class LifeOfARequest(RuleBasedStateMachine):
             granted: RequestApproved = event.data
             (provider,) = (one.data for one in self.seen(ProviderApproved))
             assert provider.approver in (MAX, MIA)
-            votes = [one.data for one in self.seen(VoteCast)]
+            cast = {one.id: one.data for one in self.seen(VoteCast)}
             if granted.basis == "lockbox_disabled":
                 assert provider.approvals_required == 0
-                assert not votes
+                assert not cast
                 assert granted.approver == provider.approver
             else:
-                assert provider.approvals_required == 1
-                assert [vote.vote for vote in votes] == ["approve"]
-                assert votes[0].approver == granted.approver
-                assert granted.approver in (DPO, ADMIN)
+                assert len(granted.votes) >= provider.approvals_required >= 1
+                counted = [cast[one] for one in granted.votes]
+                assert {vote.vote for vote in cast.values()} == {"approve"}
+                people = {vote.approver.id for vote in counted if vote.approver is not None}
+                assert len(people) == len(counted)
+                assert counted[-1].approver == granted.approver
+                for vote in counted:
+                    assert granted.duration <= vote.duration
+                    assert all(
+                        any(covers(left.id, one.id) and operation in left.operations for left in vote.resources)
+                        for one in granted.resources
+                        for operation in one.operations
+                    )
 
     @invariant()
     def a_grant_is_no_longer_and_no_wider_than_was_asked(self) -> None:
