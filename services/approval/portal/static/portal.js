@@ -68,6 +68,7 @@ async function renew() {
   }
   showLocalTimes(document);
   showCountdowns();
+  showPasskeyButtons(document);
 }
 
 // News come over one connection, and only while somebody looks: browsers open few to one host.
@@ -140,31 +141,35 @@ async function sign(form, decision) {
   });
 }
 
-for (const form of document.querySelectorAll("form[data-passkey]")) {
-  for (const button of form.querySelectorAll("button[data-decision]")) {
-    if (!window.PublicKeyCredential) continue;
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const main = form.querySelector(`button[data-sends="${button.dataset.decision}"]`);
-      const said = form.querySelector("[data-passkey-said]");
-      if (main.hasAttribute("data-needs-comment") && !form.reportValidity()) return;
-      said.textContent = "";
-      button.setAttribute("aria-busy", "true");
-      try {
-        await sign(form, button.dataset.decision);
-        form.requestSubmit(main);
-      } catch (error) {
-        said.textContent = error.name === "NotAllowedError" || !error.message ? form.dataset.notSigned : error.message;
-      } finally {
-        button.removeAttribute("aria-busy");
-      }
-    });
-  }
+function showPasskeyButtons(root) {
+  if (!window.PublicKeyCredential) return;
+  for (const button of root.querySelectorAll("button[data-decision]")) button.hidden = false;
 }
+
+// On the document: a form that was renewed has other buttons than the one that was loaded.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("form[data-passkey] button[data-decision]");
+  if (!button || button.hasAttribute("aria-busy")) return;
+  const form = button.form;
+  const main = form.querySelector(`button[data-sends="${button.dataset.decision}"]`);
+  const said = form.querySelector("[data-passkey-said]");
+  if (main.hasAttribute("data-needs-comment") && !form.reportValidity()) return;
+  said.textContent = "";
+  button.setAttribute("aria-busy", "true");
+  try {
+    await sign(form, button.dataset.decision);
+    form.requestSubmit(main);
+  } catch (error) {
+    said.textContent = error.name === "NotAllowedError" || !error.message ? form.dataset.notSigned : error.message;
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+});
 
 for (const region of document.querySelectorAll("[data-live]")) shown.set(region, region.innerHTML);
 showLocalTimes(document);
 showCountdowns();
+showPasskeyButtons(document);
 setInterval(showCountdowns, 1000);
 listen();
 // A page that answered a form stands at the form's own address: reloading it would send it again.
