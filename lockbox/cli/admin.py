@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import runpy
-import sys
+import io
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Annotated
 
 import typer
 
-from lockbox.cli.command import subject
-from lockbox.cli.terminal import refuse
-
-_BOOTSTRAP = "services.approval.bootstrap"
+from lockbox.cli.command import Output, OutputOption, subject
+from lockbox.cli.terminal import FAILED, print_json, refuse, warn
 
 
 def register(app: typer.Typer) -> None:
@@ -23,16 +20,29 @@ def register(app: typer.Typer) -> None:
 def bootstrap(
     email: Annotated[str, typer.Option(help="The first operator's address.")],
     name: Annotated[str, typer.Option(help="The first operator's name.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Another link for that person, while no operator has set up an account.")
+    ] = False,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Make the provider's first operator, and print a one-time link for that person.
 
     Runs on a server, with the settings of `approval` in the environment (LOCKBOX_DATABASE_URL and so on).
     """
     try:
-        found = importlib.util.find_spec(_BOOTSTRAP)
-    except ModuleNotFoundError:
-        found = None
-    if found is None:
-        refuse("this runs on a server, with the services installed: pip install 'openlockbox[server]'")
-    sys.argv = [_BOOTSTRAP, "--email", email, "--name", name]
-    runpy.run_module(_BOOTSTRAP, run_name="__main__")
+        # Whoever installs the client alone has none of this.
+        from services.approval.bootstrap import main  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        refuse(f"{error.name} is missing, which servers need: pip install 'openlockbox[server]'")
+    said, complained = io.StringIO(), io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(complained):
+            main(["--email", email, "--name", name, *(["--again"] if again else [])])
+    except SystemExit as end:
+        last = (complained.getvalue().strip().splitlines() or ["it ended"])[-1]
+        refuse(last.removeprefix("bootstrap: "), end.code if isinstance(end.code, int) else FAILED)
+    if output is Output.JSON:
+        print_json({"link": said.getvalue().strip()})
+        return
+    typer.echo(said.getvalue().strip())
+    warn("Whoever opens this link chooses the operator's password; it can be used once.")

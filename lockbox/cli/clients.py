@@ -12,6 +12,7 @@ from lockbox.cli.changes import told_or_change
 from lockbox.cli.command import Cell, Invocation, LimitOption, TenantOption, YesOption, command, print_facts, subject
 from lockbox.cli.inputs import pairs_of
 from lockbox.cli.terminal import confirm, secrets
+from lockbox.cli.words import a_time
 from lockbox.client.things.tenants import Change, Issuer
 
 
@@ -52,8 +53,8 @@ def list_clients(invocation: Invocation, tenant: TenantOption = None, limit: Lim
     invocation.list(
         invocation.client.machine_clients.list(invocation.realm(tenant), limit=min(limit + 1, 100)),
         limit,
-        ("id", "name", "scopes"),
-        lambda one: (one.id, one.name, ", ".join(one.scopes)),
+        ("id", "name", "scopes", "made"),
+        lambda one: (one.id, one.name, ", ".join(one.scopes), a_time(one.created_at)),
         nothing="No machine clients.",
     )
 

@@ -1,4 +1,4 @@
-"""Whom a command speaks for, and where: profiles in a config file, and each one's session in a file for its owner alone."""
+"""Whom a command speaks for, and where: a file for each profile, and its session in another, for its owner alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -63,7 +64,7 @@ class Kept:
 
 
 def folder() -> Path:
-    """Give the folder of the config file and the sessions."""
+    """Give the folder of the profiles and the sessions."""
     given = os.environ.get(FOLDER_VARIABLE)
     return Path(given) if given else Path(typer.get_app_dir("openlockbox", roaming=False))
 
@@ -77,23 +78,29 @@ def checked(name: str) -> str:
 
 def names() -> list[str]:
     """List the profiles."""
-    return sorted(_read_config())
+    return sorted(path.stem for path in (folder() / "profiles").glob("*.json"))
 
 
 def load(name: str) -> Profile:
     """Give a profile; one that nobody has made is empty."""
-    found = _read_config().get(checked(name), {})
-    known = {one.name for one in fields(Profile)}
-    return Profile(**{key: value for key, value in found.items() if key in known})
+    path = _profile_path(name)
+    try:
+        found = _object(path, path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Profile()
+    except (OSError, UnicodeDecodeError) as error:
+        refuse(f"{path} cannot be read ({error}): correct or remove it")
+    given = {one.name: found.get(one.name) for one in fields(Profile)}
+    plain_http = given.pop("plain_http")
+    if any(not isinstance(value, str | None) for value in given.values()):
+        refuse(f"{path} must hold texts: correct or remove it")
+    return Profile(**given, plain_http=plain_http is True)
 
 
 def save(name: str, profile: Profile) -> None:
-    """Keep a profile; what others have written into the file stays."""
-    path = folder() / "config.json"
-    everything: dict[str, Any] = _read_json(path) or {}
+    """Keep a profile."""
     kept = {key: value for key, value in asdict(profile).items() if value is not None}
-    everything["profiles"] = {**_read_config(), checked(name): kept}
-    write_alone(path, json.dumps(everything, indent=2) + "\n")
+    write_alone(_profile_path(name), json.dumps(kept, indent=2) + "\n")
 
 
 def keep_session(name: str, token: str, expires_in: int, *, realm: str | None, email: str | None) -> Kept:
@@ -151,34 +158,19 @@ def write_alone(path: Path, text: str) -> None:
         refuse(f"{path} cannot be written ({error.strerror}): correct its rights, or set {FOLDER_VARIABLE}")
 
 
+def _profile_path(name: str) -> Path:
+    return folder() / "profiles" / f"{checked(name)}.json"
+
+
 def _session_path(name: str) -> Path:
     return folder() / "sessions" / f"{checked(name)}.json"
-
-
-def _read_config() -> dict[str, dict[str, Any]]:
-    path = folder() / "config.json"
-    found = _read_json(path) or {}
-    profiles = found.get("profiles", {})
-    if not isinstance(profiles, dict) or not all(isinstance(one, dict) for one in profiles.values()):
-        refuse(f'{path} must hold {{"profiles": {{...}}}}: correct or remove it')
-    return profiles
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        refuse(f"{path} cannot be read ({error}): correct or remove it")
-    return _object(path, text)
 
 
 def _read_alone(path: Path) -> dict[str, Any] | None:
     """Read a file with a secret; refuse it where others could read it too, or another person made it."""
     try:
         with path.open("rb") as file:
-            if os.name == "posix":
+            if sys.platform != "win32":
                 facts = os.fstat(file.fileno())
                 if stat.S_IMODE(facts.st_mode) & 0o077 or facts.st_uid != os.geteuid():
                     refuse(f"{path} can be read by others, so it is not used: chmod 600 it, or sign in again")

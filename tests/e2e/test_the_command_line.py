@@ -230,5 +230,5 @@ async def test_settings_are_shown_and_set_field_by_field(desk: Desk, tmp_path: P
 async def test_a_config_folder_is_made_for_its_owner_alone(desk: Desk) -> None:
     if os.name == "posix":
         assert stat.S_IMODE((desk.folder / "sessions").stat().st_mode) == 0o700
-        assert stat.S_IMODE((desk.folder / "config.json").stat().st_mode) == 0o600
+        assert stat.S_IMODE((desk.folder / "profiles" / "eve.json").stat().st_mode) == 0o600
     assert not list(desk.folder.glob("**/*.json.*")), "no draft is left"

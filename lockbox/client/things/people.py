@@ -114,6 +114,7 @@ class MachineClient(Thing):
     id: str
     name: str
     scopes: tuple[str, ...]
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
