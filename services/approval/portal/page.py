@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Request, Response
 
+from services.approval.deciding import ROLES_STALE
 from services.approval.parts import Parts, parts_of
 from services.approval.portal import navigation, templating
 from services.approval.portal.api import Api
@@ -17,7 +18,7 @@ from services.approval.portal.forms import Form, check_origin, check_token, csrf
 from services.approval.portal.refusals import explain, field_errors
 from services.approval.portal.words import LANGUAGES, Words, wanted
 from shared.events.envelope import PROVIDER
-from shared.web.problems import Problem, unauthorized
+from shared.web.problems import Problem, forbidden, unauthorized
 
 LANGUAGE: Final = "lockbox_language"
 SIGN_IN: Final = "/sign-in"
@@ -136,10 +137,15 @@ async def visit(request: Request) -> Page:
 
 
 async def signed_in(request: Request) -> Page:
-    """Make the page of somebody who is signed in. Raises Problem 401, which the route turns into the sign-in page."""
+    """Make the page of somebody who is signed in. Raises Problem 401, which the route turns into the sign-in page.
+
+    Also 403 `roles_stale` for a page that is opened while its issuer has to confirm his roles: the route has it do so.
+    """
     page = await visit(request)
     if page.me is None:
         raise unauthorized()
+    if page.me["stale_roles"] and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        raise forbidden(ROLES_STALE, "roles_stale")
     return page
 
 

@@ -59,6 +59,9 @@ async def refusal_page(request: Request, problem: Problem) -> Response:
         # It may have ended while the call was under way.
         page.me = None
         return await _through_sign_in(request, page)
+    if problem.code == "roles_stale" and request.method == "GET" and page.me is not None and page.me["stale_roles"]:
+        # The issuer says it without asking anybody, where its own session still lives.
+        return go("/oidc/renew", next=page.address)
     return render(page, "message.html", problem=problem, status=problem.status)
 
 

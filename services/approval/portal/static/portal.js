@@ -3,6 +3,8 @@
 "use strict";
 
 const language = document.documentElement.lang;
+// English as the reader's own region writes it.
+const locale = navigator.languages.find((one) => one.split("-")[0] === language) ?? language;
 const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function inWords(seconds) {
@@ -18,13 +20,15 @@ function inWords(seconds) {
 }
 
 function showLocalTimes(root) {
-  const form = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" };
   if (new Date().getTimezoneOffset() === 0) return;
   for (const time of root.querySelectorAll("time[data-local]:not([data-shown])")) {
     time.dataset.shown = "";
     const local = document.createElement("span");
     local.className = "local";
-    local.textContent = ` (${form.format(new Date(time.dateTime))})`;
+    const moment = new Date(time.dateTime);
+    const otherDay = moment.getDate() !== moment.getUTCDate() ? { day: "numeric", month: "short" } : {};
+    local.textContent = ` (${new Intl.DateTimeFormat(locale, { ...otherDay, ...hours }).format(moment)})`;
     time.append(local);
   }
 }

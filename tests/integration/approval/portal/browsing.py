@@ -95,8 +95,8 @@ class Browser:
 
     async def as_(self, who: str) -> Browser:
         """Be signed in as somebody, without the work of a password."""
+        # The name that the cookie jar of Python gives a host without a dot.
         self.http.cookies.set(SESSION, await self.approval.new_token(who), domain="approval.local")
-        self.http.cookies.set(SESSION, await self.approval.new_token(who))
         return self
 
     async def get(self, path: str, **headers: str) -> httpx.Response:

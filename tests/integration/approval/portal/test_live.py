@@ -1,4 +1,4 @@
-"""News for open pages, over HTTP as browsers get them: of what one may see, soon after it is committed, until the session ends."""
+"""News for open pages, over HTTP as browsers get them: of what one may see, after its commit, until the session ends."""
 
 from __future__ import annotations
 
@@ -74,7 +74,10 @@ async def page_of(base: str, token: str) -> AsyncIterator[Listener]:
 
 
 async def test_a_new_request_and_a_decision_are_told_to_those_who_see_them(approval: Approval, base: str) -> None:
-    async with page_of(base, await approval.new_token(DPO)) as page, page_of(base, await approval.new_token(EVE)) as eve:
+    async with (
+        page_of(base, await approval.new_token(DPO)) as page,
+        page_of(base, await approval.new_token(EVE)) as eve,
+    ):
         request_id = await approval.passed_on()
         assert await page.next() == "changed"
         assert await eve.next() == "changed"

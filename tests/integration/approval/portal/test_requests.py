@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import httpx
+import pytest
+
+from shared.events.values import Resource
 from tests.integration.approval.portal.browsing import Browser, form_to, text_of
-from tests.integration.approval.system import Approval
+from tests.integration.approval.system import Approval, token_issued, types
 
 DPO, ADMIN, AUDITOR, HELPDESK = (f"{name}@contoso.example" for name in ("dpo", "admin", "auditor", "helpdesk"))
 USER, OTHER = "user@contoso.example", "dpo@fabrikam.example"
-EVE, MAX, ADA, OTTO = (f"{name}@provider.example" for name in ("eve", "max", "ada", "otto"))
+EVE, ERIN, MAX, ADA, OTTO = (f"{name}@provider.example" for name in ("eve", "erin", "max", "ada", "otto"))
 
 
 async def test_an_approver_reads_a_request_and_approves_it(approval: Approval) -> None:
@@ -19,6 +25,7 @@ async def test_an_approver_reads_a_request_and_approves_it(approval: Approval) -
     said = text_of(page)
     for words in ("Eve Engel", "exchange-online/mailboxes/alice", "The mailbox does not open.", "2 hours", "T-1"):
         assert words in said
+    assert (await approval.shown(request_id))["request_digest"] in said
     done = await browser.send(form_to(page, f"/requests/{request_id}/approve"), comment="Go on.")
     assert (done.status_code, done.headers["location"]) == (303, f"/requests/{request_id}?done=approve")
     after = await browser.open(done.headers["location"])
@@ -26,3 +33,223 @@ async def test_an_approver_reads_a_request_and_approves_it(approval: Approval) -
     shown = await approval.shown(request_id)
     assert (shown["state"], shown["decisions"][-1]["comment"]) == ("approved", "Go on.")
     assert shown["grant"]["resources"] == shown["resources"]
+
+
+async def test_an_approver_allows_less_than_was_asked(approval: Approval) -> None:
+    asked = [
+        Resource(id="exchange-online/mailboxes/alice", operations=["read", "write"]),
+        Resource(id="exchange-online/mailboxes/bob", operations=["read"]),
+    ]
+    request_id = await approval.passed_on(resources=asked)
+    browser = await Browser(approval).as_(DPO)
+    path = f"/requests/{request_id}/approve"
+    form = form_to(await browser.open(f"/requests/{request_id}"), path)
+    assert [value for name, value in form.fields if name == "allow"] == ["0.0", "0.1", "1.0"]
+    nothing = await browser.send(form, allow=[], comment="Why all?")
+    assert nothing.status_code == 422
+    assert "Leave at least one" in text_of(nothing)
+    assert form_to(nothing, path).value("comment") == "Why all?"
+    done = await browser.send(form, allow=["0.0"], duration="PT30M")
+    assert done.status_code == 303, text_of(done)
+    decision = (await approval.shown(request_id))["decisions"][-1]
+    assert (decision["duration"], decision["resources"]) == (
+        "PT30M",
+        [{"id": "exchange-online/mailboxes/alice", "operations": ["read"]}],
+    )
+    assert "Less than was asked for: 30 minutes" in text_of(await browser.open(f"/requests/{request_id}"))
+
+
+async def test_a_denial_without_a_reason_is_asked_for_one(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    browser = await Browser(approval).as_(DPO)
+    path = f"/requests/{request_id}/deny"
+    form = form_to(await browser.open(f"/requests/{request_id}"), path)
+    page = await browser.send(form, path, comment="  ")
+    assert page.status_code == 422
+    assert "Please fill this in." in text_of(page)
+    done = await browser.send(form, path, comment="Not today.")
+    assert done.headers["location"] == f"/requests/{request_id}?done=deny"
+    assert (await approval.shown(request_id))["state"] == "denied"
+
+
+async def test_a_double_click_makes_one_decision(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    browser = await Browser(approval).as_(DPO)
+    form = form_to(await browser.open(f"/requests/{request_id}"), f"/requests/{request_id}/approve")
+    answers = await asyncio.gather(*(browser.send(form, comment="Go on.") for _ in range(4)))
+    assert {one.status_code for one in answers} == {303}
+    assert types(await approval.published(request_id)).count("request.vote_cast") == 1
+
+
+async def test_after_the_back_button_the_first_decision_stands_and_the_comment_is_kept(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    browser = await Browser(approval).as_(DPO)
+    form = form_to(await browser.open(f"/requests/{request_id}"), f"/requests/{request_id}/approve")
+    assert (await browser.send(form, comment="Go on.")).status_code == 303
+    again = await browser.send(form, comment="Something else.")
+    assert again.status_code == 422
+    assert "The first one counts" in text_of(again)
+    denied = await browser.send(form, f"/requests/{request_id}/deny", comment="I have changed my mind.")
+    assert denied.status_code == 409
+    assert "already been decided" in text_of(denied)
+    assert "I have changed my mind." in denied.text
+    assert (await approval.shown(request_id))["state"] == "approved"
+
+
+async def test_of_two_approvers_at_once_one_decides_and_the_other_is_told(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    browsers = [await Browser(approval).as_(who) for who in (DPO, ADMIN)]
+    path = f"/requests/{request_id}/approve"
+    forms = [form_to(await one.open(f"/requests/{request_id}"), path) for one in browsers]
+    answers = await asyncio.gather(
+        *(
+            one.send(form, comment=f"Mine {number}.")
+            for number, (one, form) in enumerate(zip(browsers, forms, strict=True))
+        )
+    )
+    assert sorted(one.status_code for one in answers) == [303, 409]
+    (late,) = (one for one in answers if one.status_code == 409)
+    assert "already been decided" in text_of(late)
+    assert "Mine " in late.text
+
+
+async def test_an_expired_session_keeps_what_was_typed_and_sends_nothing_by_itself(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    browser = await Browser(approval).as_(DPO)
+    path = f"/requests/{request_id}/deny"
+    form = form_to(await browser.open(f"/requests/{request_id}"), path)
+    comment = 'Long "thoughts" </textarea><script>alert(1)</script>\nin two lines'
+    await approval.pool.execute("UPDATE sessions SET ended_at = clock_timestamp() WHERE ended_at IS NULL")
+    approval.tokens.clear()
+    page = await browser.send(form, path, comment=comment)
+    assert page.status_code == 401
+    assert "Your session has ended" in text_of(page)
+    assert "<script>alert" not in page.text
+    sign_in = form_to(page, "/sign-in")
+    wrong = await browser.send(sign_in, realm="contoso", email=DPO, password="wrong")
+    assert wrong.status_code == 401
+    back = await browser.send(
+        form_to(wrong, "/sign-in"), realm="contoso", email=DPO, password="a-password-of-the-tests"
+    )
+    assert back.status_code == 200
+    assert "nothing has been sent yet" in text_of(back)
+    assert (await approval.shown(request_id))["state"] == "awaiting_customer"
+    again = form_to(back, path)
+    assert again.value("comment") == comment
+    assert (await browser.send(again, path)).status_code == 303
+    assert (await approval.shown(request_id))["decisions"][-1]["comment"] == comment
+
+
+async def test_managers_decide_first_and_see_who_asks(approval: Approval) -> None:
+    first, second = await approval.submitted(), await approval.submitted()
+    browser = await Browser(approval).as_(MAX)
+    listed = await browser.open("/requests")
+    assert f"/requests/{first}" in listed.text
+    page = await browser.open(f"/requests/{first}")
+    done = await browser.send(form_to(page, f"/requests/{first}/provider-approve"), comment="Needed.")
+    assert done.headers["location"] == f"/requests/{first}?done=provider-approve"
+    page = await browser.open(f"/requests/{second}")
+    path = f"/requests/{second}/provider-deny"
+    assert (await browser.send(form_to(page, path), path, comment="")).status_code == 422
+    assert (await browser.send(form_to(page, path), path, comment="No ticket.")).status_code == 303
+    assert [(await approval.shown(one))["state"] for one in (first, second)] == ["awaiting_customer", "denied"]
+
+
+async def test_questions_are_asked_by_both_sides(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    for who, text in ((MAX, "Which ticket?"), (DPO, "Why both?")):
+        browser = await Browser(approval).as_(who)
+        path = f"/requests/{request_id}/ask"
+        page = await browser.open(f"/requests/{request_id}")
+        assert (await browser.send(form_to(page, path), text=text)).status_code == 303
+    shown = text_of(await (await Browser(approval).as_(EVE)).open(f"/requests/{request_id}"))
+    assert "Which ticket?" in shown
+    assert "Why both?" in shown
+    assert "Your answer" in shown
+
+
+async def test_access_in_force_is_listed_and_ended_with_a_reason(approval: Approval) -> None:
+    granted = await approval.granted()
+    await approval.hear(token_issued(granted))
+    grant_id = granted["grant"]["id"]
+    browser = await Browser(approval).as_(DPO)
+    path = f"/grants/{grant_id}/revoke"
+    page = await browser.open("/grants")
+    assert "Access in use" in text_of(page)
+    assert (await browser.send(form_to(page, path), reason="")).status_code == 422
+    done = await browser.send(form_to(page, path), reason="Enough.")
+    assert done.headers["location"] == f"/requests/{granted['id']}?done=revoke"
+    assert "Access was ended" in text_of(await browser.open(done.headers["location"]))
+    assert path not in (await browser.open("/grants")).text
+    late = await browser.send(form_to(page, path), reason="Enough, really.")
+    assert late.status_code in {409, 422}
+    assert "Traceback" not in late.text
+
+
+async def test_the_first_request_stands_beside_its_extension(approval: Approval) -> None:
+    first = await approval.passed_on(ticket="T-first")
+    second = await approval.passed_on(ticket="T-second", extends=first)
+    page = await (await Browser(approval).as_(DPO)).open(f"/requests/{second}")
+    assert "It continues an earlier access" in text_of(page)
+    assert "T-first" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("who", "sees", "forms"),
+    [
+        (DPO, True, {"approve", "ask"}),
+        (ADMIN, True, {"approve", "ask"}),
+        (HELPDESK, True, set()),
+        (AUDITOR, True, set()),
+        (USER, False, set()),
+        (OTHER, False, set()),
+        (MAX, True, {"ask"}),
+        (ADA, True, set()),
+        (EVE, True, {"withdraw"}),
+        (ERIN, False, set()),
+        (OTTO, False, set()),
+    ],
+)
+async def test_everybody_sees_the_pages_of_his_roles_alone(
+    approval: Approval, who: str, sees: bool, forms: set[str]
+) -> None:
+    request_id = await approval.passed_on()
+    browser = await Browser(approval).as_(who)
+    page = await browser.get(f"/requests/{request_id}")
+    assert page.status_code == (200 if sees else 404)
+    offered = {
+        name for name in ("approve", "provider-approve", "ask", "answer", "withdraw") if f'/{name}"' in page.text
+    }
+    assert offered == forms
+    for path in ("/requests", "/grants", "/history"):
+        listed = await browser.get(path)
+        assert listed.status_code in {200, 403}
+        assert (request_id in listed.text) <= sees
+        assert text_of(listed)
+    front = await browser.get("/")
+    assert front.status_code == 303
+    assert front.headers["location"] in {"/requests", "/account", "/tenants"}
+    for verb in ("approve", "deny", "ask", "provider-approve"):
+        if verb in forms or (verb == "deny" and "approve" in forms):
+            continue
+        pairs = [("csrf", _csrf(page)), ("comment", "So."), ("text", "Why?")]
+        refused = await browser.post(f"/requests/{request_id}/{verb}", pairs)
+        assert refused.status_code in {403, 404, 409}, (verb, refused.text)
+    assert (await approval.shown(request_id))["state"] == "awaiting_customer"
+
+
+def _csrf(page: httpx.Response) -> str:
+    return form_to(page, "/sign-out").value("csrf")
+
+
+async def test_history_is_searched_and_paged(approval: Approval) -> None:
+    request_id = await approval.passed_on(ticket="T-needle-77")
+    browser = await Browser(approval).as_(AUDITOR)
+    found = await browser.open("/history?q=t-needle-77&state=awaiting_customer&since=2020-01-01&until=2099-12-31")
+    assert f"/requests/{request_id}" in found.text
+    assert "Nothing is found." in text_of(await browser.open("/history?q=t-needle-77&state=denied"))
+    wrong = await browser.get("/history?since=yesterday&q=%3Cscript%3E")
+    assert wrong.status_code == 422
+    assert "<script>" not in wrong.text.replace('<script src="/static/', "")
+    for query in ("cursor=nonsense", "state=nonsense", "engineer=nonsense"):
+        assert (await browser.get(f"/history?{query}")).status_code in {200, 422}
