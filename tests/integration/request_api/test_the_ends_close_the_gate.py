@@ -33,6 +33,17 @@ async def test_after_the_release_no_action_is_allowed(here: World) -> None:
     assert outcome(await here.act(granted.headers)) == (403, "grant_ended")
 
 
+async def test_of_two_grants_for_the_same_resource_one_ends_and_the_other_goes_on(here: World) -> None:
+    first = await here.granted()
+    made = await here.submit(first.engineer, first.tenant, extends=first.id)
+    await here.approve(made["id"])
+    headers = await here.token(first.engineer, made["id"])
+    assert (await here.act(headers)).status_code == 201
+    await here.hear(first.revocation)
+    assert outcome(await here.act(first.headers)) == (403, "grant_ended")
+    assert (await here.act(headers)).status_code == 201
+
+
 async def short(here: World) -> Granted:
     """Give a grant whose time will be over in a moment."""
     tenant, eve = await here.tenant(), await here.person("engineer")

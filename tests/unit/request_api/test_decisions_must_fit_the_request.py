@@ -30,6 +30,11 @@ def test_an_approval_may_narrow() -> None:
     check(STATE, STORY.approval(resources=narrowed, duration=HOUR, access_until=NOW + HOUR))
 
 
+def test_an_approval_by_several_names_their_votes_and_leaves_what_they_have_in_common() -> None:
+    left = [Resource(id=f"exchange-online/mailboxes/alice/{name}", operations=["read"]) for name in ("inbox", "sent")]
+    check(STATE, STORY.approval(resources=left, votes=["one", "other"]))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
