@@ -13,7 +13,7 @@ from services.approval.callers import SignedIn
 from services.approval.deciding import problem_for
 from services.approval.domain.narrowing import narrowed
 from services.approval.domain.people import scope_of
-from services.approval.domain.refusals import Refused
+from services.approval.domain.refusals import Forbidden, Refused
 from services.approval.parts import Parts, parts_of
 from services.approval.store import factors, requests, tenants
 from shared.database.pool import ACQUIRE_SECONDS, clock
@@ -23,7 +23,7 @@ from shared.statement import challenge, statement
 from shared.web.answers import answer
 from shared.web.bodies import Router
 from shared.web.fields import Body, Duration, EventId
-from shared.web.problems import forbidden, not_found, refuses
+from shared.web.problems import not_found, refuses
 
 router = Router(tags=["factors"])
 
@@ -56,7 +56,7 @@ class ToSign(BaseModel):
     response_model=ToSign,
     responses=refuses(
         {
-            403: "`forbidden`",
+            403: "`forbidden`, `roles_stale`",
             409: "`already_decided`, `passkeys_need_a_name`: the portal has an IP address alone",
             422: "`widens_request`; `invalid_request`: `errors` names the fields",
         }
@@ -73,7 +73,8 @@ async def words_to_sign(
         if scope is None or not scope.shows(state):
             raise not_found()
         if not member.decides_for(_tenant_of(state)):
-            raise forbidden("A request is decided by a global_admin or lockbox_approver of its tenant.")
+            refusal = Forbidden("A request is decided by a global_admin or lockbox_approver of its tenant.")
+            raise problem_for(refusal, member)
         tenant = await tenants.find(connection, _tenant_of(state))
         own = await factors.passkeys(connection, member.id)
     if tenant is None:

@@ -13,7 +13,7 @@ from services.approval.parts import Parts, parts_of
 from services.approval.passwords import check_new_password
 from services.approval.reauthentication import REAUTHENTICATION, Address, show_again
 from services.approval.recording import record
-from services.approval.store import factors, members, sessions, tenants
+from services.approval.store import factors, issuers, members, sessions, tenants
 from services.approval.store.factors import Factor, FactorKind
 from services.approval.store.sessions import Session
 from shared.database.pool import ACQUIRE_SECONDS, Connection, clock, transaction
@@ -57,13 +57,17 @@ class FactorView(BaseModel):
 
 
 class Me(BaseModel):
-    """`roles` are those of this moment; `second_factor` is what the tenant demands for a decision."""
+    """`roles` are those of this moment; `second_factor` is what the tenant demands for a decision.
+
+    `stale_roles` are those that the issuer of this session has to confirm again before anything is decided by them.
+    """
 
     id: str
     realm: str
     email: str
     name: str
     roles: list[str]
+    stale_roles: list[str]
     employer: str | None
     job_title: str | None
     country: str | None
@@ -105,6 +109,7 @@ async def _me(connection: Connection, caller: Caller) -> Me:
         email=member.email,
         name=member.name,
         roles=sorted(member.roles),
+        stale_roles=await issuers.to_say_again(connection, caller.session_id),
         employer=member.employer,
         job_title=member.job_title,
         country=member.country,

@@ -178,6 +178,16 @@ async def of_session(connection: Connection, session_id: str) -> tuple[str, str]
     return None if row is None else (row["member_id"], row["issuer_id"])
 
 
+async def to_say_again(connection: Connection, session_id: str) -> list[str]:
+    """List the roles that the issuer of a session gave its holder, and has not confirmed for five minutes."""
+    rows = await connection.fetch(
+        """SELECT g.role FROM sessions s JOIN group_roles g ON g.member_id = s.member_id AND g.issuer_id = s.issuer_id
+           WHERE s.id = $1 AND g.said_at <= clock_timestamp() - interval '5 minutes' ORDER BY g.role""",
+        session_id,
+    )
+    return [row["role"] for row in rows]
+
+
 def _issuer(row: Record) -> Issuer:
     return Issuer(
         id=row["id"],

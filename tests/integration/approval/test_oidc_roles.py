@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.integration.approval.system import Approval, refused, types
-from tests.oidc_provider.provider import Browser, Provider
+from tests.oidc_provider.provider import PORTAL, Browser, Provider
 from tests.oidc_provider.world import (
     ADMIN,
     approve,
@@ -73,6 +73,23 @@ async def test_a_role_by_a_group_decides_nothing_five_minutes_after_the_issuer_l
         assert (await approve(approval, browser)).status_code == 200
         # Nothing was different: nothing is told.
         assert types(await approval.published(member_id)) == ["member.added", "member.role_assigned"]
+
+
+async def test_a_page_of_the_portal_has_the_issuer_confirm_roles_by_itself(
+    approval: Approval, provider: Provider
+) -> None:
+    provider.put("petra", email="petra@contoso.example", groups=["privacy"])
+    async with trusted(approval, provider) as issuer_id, Browser(approval.app) as browser:
+        browser.http.headers["accept"] = "text/html"
+        await browser.sign_in(issuer_id, "petra", next_path="/account")
+        known = await me(approval, browser)
+        assert known["stale_roles"] == []
+        await five_minutes_later(approval, known["id"])
+        assert (await me(approval, browser))["stale_roles"] == ["lockbox_approver"]
+        page = await browser.open("/requests?state=awaiting_customer")
+        assert (page.status_code, str(page.url)) == (200, f"{PORTAL}/requests?state=awaiting_customer")
+        assert f"{PORTAL}/oidc/{issuer_id}/start?prompt=none" in " ".join(browser.seen)
+        assert (await me(approval, browser))["stale_roles"] == []
 
 
 async def test_a_role_that_people_gave_too_stays_when_the_group_is_taken(
