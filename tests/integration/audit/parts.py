@@ -21,7 +21,7 @@ from services.audit.projections.projector import Projector
 from shared.database.pool import Pool
 from shared.events.actions import ActionRecorded, ActionRefused, RefusalsSummarized
 from shared.events.envelope import Event, new_id
-from shared.events.members import SessionRevoked
+from shared.events.members import ClientCreated, ClientRevoked, SessionRevoked
 from shared.events.values import Person
 from shared.messaging.delivery import Delivery
 from shared.messaging.topology import EXCHANGE
@@ -162,6 +162,16 @@ class Somebody:
         facts = {"before": datetime.now(UTC), "reason": "test"} | which
         data = SessionRevoked(realm=self.realm, member=self.person, **facts)
         return story.told(data, subject=self.person.id, tenant=self.realm)
+
+
+def client_created(client_id: str, realm: str, *scopes: str) -> Event:
+    data = ClientCreated(realm=realm, client_id=client_id, name="SIEM", scopes=list(scopes))
+    return story.told(data, subject=client_id, tenant=realm)
+
+
+def client_revoked(client_id: str, realm: str) -> Event:
+    data = ClientRevoked(realm=realm, client_id=client_id, name="SIEM")
+    return story.told(data, subject=client_id, tenant=realm)
 
 
 def somebody(email: str, realm: str, *roles: str) -> Somebody:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from shared.events.envelope import new_id, read
-from shared.events.members import ClientCreated, ClientRevoked
 from shared.security.tokens import issue_client
-from tests import story
 from tests.integration.audit.conftest import System
-from tests.integration.audit.parts import KEY, append, caught_up
+from tests.integration.audit.parts import KEY, append, caught_up, client_created, client_revoked
 
 READ = "lockbox.log.read.v1"
-
-
-def created(client_id: str, realm: str, *scopes: str) -> Any:
-    data = ClientCreated(realm=realm, client_id=client_id, name="SIEM", scopes=list(scopes))
-    return story.told(data, subject=client_id, tenant=realm)
-
-
-def revoked(client_id: str, realm: str) -> Any:
-    return story.told(ClientRevoked(realm=realm, client_id=client_id, name="SIEM"), subject=client_id, tenant=realm)
 
 
 def headers(client_id: str, realm: str, scope: str = "audit:read") -> dict[str, str]:
@@ -42,7 +30,7 @@ def headers(client_id: str, realm: str, scope: str = "audit:read") -> dict[str, 
 async def known(system: System, realm: str, *scopes: str) -> str:
     """Have audit know of a client."""
     client_id = new_id()
-    await append(system.http, created(client_id, realm, *scopes))
+    await append(system.http, client_created(client_id, realm, *scopes))
     await caught_up(system.http)
     return client_id
 
@@ -74,7 +62,7 @@ async def test_a_client_is_refused_from_the_moment_it_is_revoked(system: System)
     client_id = await known(system, "contoso", "audit:read")
     shown = headers(client_id, "contoso")
     assert (await system.http.get("/v1/events", headers=shown)).status_code == 200
-    await append(system.http, revoked(client_id, "contoso"))
+    await append(system.http, client_revoked(client_id, "contoso"))
     await caught_up(system.http)
     answer = await system.http.get("/v1/events", headers=shown)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
@@ -82,8 +70,8 @@ async def test_a_client_is_refused_from_the_moment_it_is_revoked(system: System)
 
 async def test_a_revocation_that_comes_first_counts(system: System) -> None:
     client_id = new_id()
-    await append(system.http, revoked(client_id, "contoso"))
-    await append(system.http, created(client_id, "contoso", "audit:read"))
+    await append(system.http, client_revoked(client_id, "contoso"))
+    await append(system.http, client_created(client_id, "contoso", "audit:read"))
     await caught_up(system.http)
     assert (await system.http.get("/v1/events", headers=headers(client_id, "contoso"))).status_code == 401
 

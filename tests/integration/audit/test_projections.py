@@ -8,10 +8,12 @@ import orjson
 from services.audit.app import PROJECTIONS, make_inbox
 from services.audit.ingest import Ingest
 from shared.database.pool import Pool
-from shared.events.envelope import Event, read
+from shared.events.envelope import Event, new_id, read
 from shared.messaging import dead_letters
 from tests import story
 from tests.integration.audit.parts import (
+    client_created,
+    client_revoked,
     delivery,
     ingest,
     picture,
@@ -38,9 +40,16 @@ def everything() -> list[Event]:
         events += [admin.sessions_revoked(session_id="s-1"), story.member_removed(admin.person, tenant)]
         events += [story.member_added(admin.person, tenant), story.role_assigned(admin.person, "user_admin", tenant)]
         events += [
+            story.role_assigned(admin.person, "user_admin", tenant, through="an issuer"),
+            story.role_removed(admin.person, "user_admin", tenant, through="an issuer"),
+        ]
+        events += [
             story.switched(on=False, version=2, tenant=tenant),
             story.switched(on=True, version=3, tenant=tenant),
         ]
+        clients = [new_id(), new_id()]
+        events += [client_created(one, tenant, "audit:read") for one in clients]
+        events.append(client_revoked(clients[0], tenant))
         lives = [story.Life(tenant) for _ in range(4)]
         events += whole_life(lives[0])
         events += [lives[1].submitted(), lives[1].provider_approved(), lives[1].denied()]
