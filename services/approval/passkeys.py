@@ -34,6 +34,8 @@ from shared.web.fields import Body
 
 RP_NAME: Final = "Lockbox"
 TIMEOUT_MS: Final = 300_000
+# More than any credential has, and less than a body.
+_LONGEST: Final = 16_384
 # ES256, EdDSA (Ed25519) and RS256 (which Windows Hello has): what the offline check knows too.
 _ALGORITHMS: Final = [
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
@@ -68,7 +70,12 @@ def _base64url(text: str) -> str:
 
 
 Base64Url = Annotated[
-    str, Field(max_length=16_384), AfterValidator(_base64url), WithJsonSchema({"type": "string", "format": "base64url"})
+    str,
+    Field(max_length=_LONGEST),
+    AfterValidator(_base64url),
+    WithJsonSchema(
+        {"type": "string", "maxLength": _LONGEST, "pattern": "^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?$"}
+    ),
 ]
 
 

@@ -354,6 +354,6 @@ NewPassword = Annotated[
 GivenPassword = Annotated[
     SecretStr,
     Field(min_length=1, max_length=256),
-    WithJsonSchema({"type": "string", "format": "password", "maxLength": 256}),
+    WithJsonSchema({"type": "string", "format": "password", "minLength": 1, "maxLength": 256}),
 ]
 """A password with which somebody signs in; the rules for new ones may have changed since it was set."""

@@ -54,6 +54,7 @@ async def test_a_session_tells_who_one_is_and_its_token_counts_for_all_services(
         "email": ADMIN,
         "name": "Alex Adler (Contoso)",
         "roles": ["global_admin"],
+        "stale_roles": [],
         "employer": None,
         "job_title": None,
         "country": None,
