@@ -76,8 +76,8 @@ async def test_who_loses_the_role_in_one_window_is_refused_in_the_other(windows:
     await otis.get_by_label("Comment").fill("I still think that I may.")
 
     admin = await windows.of("admin@contoso.example")
-    await admin.goto(f"/members/{email}/roles/lockbox_approver/remove")
-    await admin.locator("form.form button[type=submit], main form button[type=submit]").first.click()
+    await admin.goto(f"/members/{email}/roles/lockbox_approver/take")
+    await admin.locator("main form button[type=submit]").first.click()
     await expect(admin.get_by_role("status").first).to_be_visible()
 
     await otis.get_by_role("button", name="Approve access", exact=True).click()
