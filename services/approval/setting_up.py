@@ -53,6 +53,8 @@ async def set_up(parts: Parts, token: str, password: str) -> SetUp:
             raise _no_link()
         await links.end(connection, member.id, await clock(connection))
         await members.set_password(connection, member.id, hashed)
+        # He has shown who he is: what he or others guessed before keeps him waiting no longer.
+        await lockout.forgiven(connection, realm=member.realm, email=member.email)
         codes = await _new_codes(connection, parts, link.member) if "global_admin" in link.member.roles else None
     return SetUp(link.member, codes)
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as some
 
 from services.approval import lockout, sign_in_watch
 from services.approval.app import build
-from services.approval.store import failures
-from shared.database.pool import open_pool, transaction
+from services.approval.one_time import link_digest
+from services.approval.store import failures, links
+from shared.database.pool import clock, open_pool, transaction
 from shared.events.envelope import new_id
 from shared.events.members import SignInFailed
 from shared.security import passwords
@@ -327,6 +328,23 @@ async def test_a_person_who_shows_his_password_again_and_again_wrongly_is_locked
     async with from_address(approval, "198.51.100.70") as http:
         too_many(await try_in(http, email, PASSWORD))
     assert work == []
+
+
+async def test_who_follows_a_one_time_link_waits_for_nobodys_guesses(approval: Approval, work: list[str]) -> None:
+    email, token = "auditor@fabrikam.example", "t" * 43
+    async with from_address(approval, "198.51.100.90") as http:
+        for _ in range(5):
+            await try_in(http, email)
+        too_many(await try_in(http, email, PASSWORD))
+        member = await approval.member(email)
+        async with transaction(approval.pool) as connection:
+            now = await clock(connection)
+            await links.make(
+                connection, new_id(), member.id, digest=link_digest(token), now=now, expires_at=now + timedelta(hours=1)
+            )
+        answer = await http.post("/v1/setup", json={"token": token, "password": "four quiet words here"})
+        assert answer.status_code == 200, answer.text
+        assert (await try_in(http, email, PASSWORD)).status_code == 200
 
 
 async def test_what_counts_no_more_is_forgotten(approval: Approval) -> None:
