@@ -35,6 +35,7 @@ async def test_a_request_arrives_is_asked_about_answered_narrowed_and_approved_w
     await eve.get_by_role("textbox", name="Answer").fill("Reading is enough.")
     await eve.get_by_role("button", name="Send the answer").click()
     await expect(dana.get_by_text("Reading is enough.")).to_be_visible()
+    await mark(eve)
     assert await is_marked(dana)
 
     await dana.get_by_text("Allow less than was asked for").click()
