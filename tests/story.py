@@ -182,12 +182,14 @@ def member_removed(person: Person, realm: str = "contoso") -> Event:
     return told(members.MemberRemoved(realm=realm, member=person), subject=person.id, tenant=realm)
 
 
-def role_assigned(person: Person, role: str, realm: str = "contoso") -> Event:
-    return told(members.RoleAssigned(realm=realm, member=person, role=role), subject=person.id, tenant=realm)
+def role_assigned(person: Person, role: str, realm: str = "contoso", through: str | None = None) -> Event:
+    data = members.RoleAssigned(realm=realm, member=person, role=role, through=through)
+    return told(data, subject=person.id, tenant=realm)
 
 
-def role_removed(person: Person, role: str, realm: str = "contoso") -> Event:
-    return told(members.RoleRemoved(realm=realm, member=person, role=role), subject=person.id, tenant=realm)
+def role_removed(person: Person, role: str, realm: str = "contoso", through: str | None = None) -> Event:
+    data = members.RoleRemoved(realm=realm, member=person, role=role, through=through)
+    return told(data, subject=person.id, tenant=realm)
 
 
 class Voices:

@@ -43,13 +43,13 @@ async def member_removed(connection: Connection, event: Event) -> None:
 async def role_assigned(connection: Connection, event: Event) -> None:
     data: members.RoleAssigned = event.data
     await store.keep_member(connection, data.realm, data.member, sequence=event.sequence)
-    await store.keep_role(connection, data.member.id, data.role, assigned=event.sequence)
+    await store.keep_role(connection, data.member.id, data.role, data.through, assigned=event.sequence)
 
 
 async def role_removed(connection: Connection, event: Event) -> None:
     data: members.RoleRemoved = event.data
     await store.keep_member(connection, data.realm, data.member, sequence=event.sequence)
-    await store.keep_role(connection, data.member.id, data.role, removed=event.sequence)
+    await store.keep_role(connection, data.member.id, data.role, data.through, removed=event.sequence)
 
 
 async def fold(connection: Connection, event: Event) -> None:

@@ -44,8 +44,8 @@ ON CONFLICT (member_id) DO UPDATE SET
 """
 
 _ROLE = """
-INSERT INTO roles AS r (member_id, role, assigned, removed) VALUES ($1, $2, $3, $4)
-ON CONFLICT (member_id, role) DO UPDATE SET
+INSERT INTO roles AS r (member_id, role, through, assigned, removed) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (member_id, role, through) DO UPDATE SET
     assigned = greatest(r.assigned, excluded.assigned),
     removed = greatest(r.removed, excluded.removed)
 """
@@ -106,8 +106,11 @@ async def keep_member(
     await connection.execute(_MEMBER, member.id, realm, member.email, member.name, sequence, added, removed)
 
 
-async def keep_role(connection: Connection, member_id: str, role: str, *, assigned: int = 0, removed: int = 0) -> None:
-    await connection.execute(_ROLE, member_id, role, assigned, removed)
+async def keep_role(
+    connection: Connection, member_id: str, role: str, through: str | None, *, assigned: int = 0, removed: int = 0
+) -> None:
+    """Keep when people (`through` is None) or an issuer gave or took a role: it is held while one of them gives it."""
+    await connection.execute(_ROLE, member_id, role, through or "", assigned, removed)
 
 
 async def customer(connection: Connection, tenant: str) -> Customer:

@@ -36,7 +36,7 @@ async def _role(connection: Connection, event: Event) -> None:
     facts = _facts(event)
     assert isinstance(facts, RoleAssigned | RoleRemoved)
     held = isinstance(facts, RoleAssigned)
-    await store.keep_role(connection, event.tenant, event.subject, facts.role, event.sequence, held=held)
+    await store.keep_role(connection, event.tenant, event.subject, facts.role, facts.through, event.sequence, held=held)
 
 
 async def _reset(connection: Connection, event: Event) -> None:

@@ -24,15 +24,17 @@ async def keep_member(connection: Connection, realm: str, member: Person, sequen
 
 
 async def keep_role(
-    connection: Connection, realm: str, member_id: str, role: str, sequence: int, *, held: bool
+    connection: Connection, realm: str, member_id: str, role: str, through: str | None, sequence: int, *, held: bool
 ) -> None:
+    """Keep a role as people (`through` is None) or an issuer gave or took it: it is held while one of them gives it."""
     await connection.execute(
-        """INSERT INTO roles AS r (realm, member_id, role, held, sequence) VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT (realm, member_id, role) DO UPDATE SET held = excluded.held, sequence = excluded.sequence
+        """INSERT INTO roles AS r (realm, member_id, role, through, held, sequence) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (realm, member_id, role, through) DO UPDATE SET held = excluded.held, sequence = excluded.sequence
               WHERE r.sequence < excluded.sequence""",
         realm,
         member_id,
         role,
+        through or "",
         held,
         sequence,
     )
@@ -120,7 +122,7 @@ async def standing(connection: Connection, realm: str, member_id: str, session_i
     """Return what is known of a member and of one of his sessions; `present` is None for nobody that is known."""
     row = await connection.fetchrow(
         """SELECT m.present, m.email,
-                  ARRAY(SELECT role FROM roles r WHERE r.realm = $1 AND r.member_id = $2 AND held
+                  ARRAY(SELECT DISTINCT role FROM roles r WHERE r.realm = $1 AND r.member_id = $2 AND held
                         AND r.sequence > m.sequence ORDER BY role) AS roles,
                   EXISTS (SELECT 1 FROM ended_sessions WHERE session_id = $3) AS ended,
                   (SELECT before FROM session_cutoffs c WHERE c.realm = $1 AND c.member_id = $2) AS sessions_from,

@@ -34,6 +34,22 @@ async def test_a_tenants_readers_see_their_own_log_alone(reader: str, system: Sy
             assert (refusal.status_code, refusal.json()["code"]) == (404, "not_found")
 
 
+async def test_a_role_from_people_and_from_an_issuer_lets_read_until_both_have_taken_it(system: System) -> None:
+    both = somebody("both@contoso.example", "contoso", "auditor")
+    await append(system.http, *both.events())
+    through = new_id()
+    taken = [
+        (story.role_assigned(both.person, "auditor", through=through), 200),
+        (story.role_removed(both.person, "auditor", through=through), 200),
+        (story.role_assigned(both.person, "auditor", through=through), 200),
+        (story.role_removed(both.person, "auditor"), 200),
+        (story.role_removed(both.person, "auditor", through=through), 403),
+    ]
+    for event, status in taken:
+        await append(system.http, event)
+        assert (await system.http.get("/v1/events", headers=both.headers())).status_code == status
+
+
 async def test_another_tenants_event_and_request_look_as_if_they_were_not_there(system: System) -> None:
     life = story.Life("fabrikam")
     event = life.submitted()

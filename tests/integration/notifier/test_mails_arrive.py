@@ -85,10 +85,13 @@ async def test_people_and_settings_count_as_they_were_last_changed(
 ) -> None:
     url, broker = await make_database("notifier"), await make_broker()
     life, gone, demoted = Life(), member("gone@contoso.example"), member("demoted@contoso.example")
+    both = member("both@contoso.example")
     events = [
         *Contoso().events(),
-        *(member_added(person) for person in (gone, demoted)),
-        *(role_assigned(person, "lockbox_approver") for person in (gone, demoted)),
+        *(member_added(person) for person in (gone, demoted, both)),
+        *(role_assigned(person, "lockbox_approver") for person in (gone, demoted, both)),
+        role_assigned(both, "lockbox_approver", through="an issuer"),
+        role_removed(both, "lockbox_approver", through="an issuer"),
         switched(on=False, version=2),
         settings_changed(TenantSettings(enabled=True, notify=["new@contoso.example"], links_in_mail=False), version=3),
         member_removed(gone),
@@ -99,7 +102,7 @@ async def test_people_and_settings_count_as_they_were_last_changed(
     random.Random(5).shuffle(shuffled)
     async with speaking(broker) as voices, catching() as catcher, notifying(url, broker, catcher.url) as service:
         await voices.say(*shuffled, life.submitted(), life.provider_approved())
-        await until(partial(settled, service.pool, 3))
+        await until(partial(settled, service.pool, 4))
         assert await service.pool.fetchval("SELECT enabled FROM tenants")
-    assert sorted(mail.recipient for mail in catcher.mails) == [ADMIN, DPO, "new@contoso.example"]
+    assert sorted(mail.recipient for mail in catcher.mails) == [ADMIN, both.email, DPO, "new@contoso.example"]
     assert all("http" not in mail.text for mail in catcher.mails)
