@@ -73,10 +73,12 @@ async def decide(
     may: Callable[[Case], None],
     step: Callable[[Case], Sequence[Data]],
     prove: Callable[[Connection, Case], Awaitable[Case]] | None = None,
+    on_doubt: bool = False,
 ) -> Response:
     """Make a human's decision and answer with the request as it is then. A call made before gets its first answer.
 
     `prove` demands what a decision takes beside the session, of one that is allowed otherwise. All three raise Refused.
+    `on_doubt` is for what only ends access: it is done also where an event of the request could not be applied.
     Raises Problem: 404 for what the caller does not see, and what the refusal stands for.
     """
     async with transaction(parts.pool) as connection:
@@ -84,7 +86,7 @@ async def decide(
         if made is not None:
             return made.response()
         case = await _hold(connection, parts, caller, request_id)
-        if await is_blocked(connection, [request_id]):
+        if not on_doubt and await is_blocked(connection, [request_id]):
             # An event that could not be applied may be the withdrawal: whoever decides now decides on he knows not what.
             raise unavailable(
                 "An event of this request could not be applied: nothing is decided on it.", "state_unknown"

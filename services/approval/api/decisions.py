@@ -346,6 +346,7 @@ async def revoke_grant(
         claim,
         may=_somebody_who_ends_access,
         step=lambda case: domain.revoke(case.state, by=case.member.person, reason=body.reason, now=case.now),
+        on_doubt=True,
     )
 
 

@@ -210,6 +210,15 @@ async def test_an_event_that_contradicts_what_was_seen_blocks_its_request_alone(
     assert (await approval.done(DPO, f"/v1/requests/{third}/approve"))["state"] == "approved"
 
 
+async def test_access_is_ended_also_where_an_event_of_its_request_could_not_be_applied(approval: Approval) -> None:
+    granted = await approval.granted()
+    await approval.hear(await approval.submission(request_id=granted["id"]))
+    async with approval.pool.acquire() as connection:
+        assert await is_blocked(connection, [granted["id"]])
+    revoked = await approval.done(DPO, f"/v1/grants/{granted['grant']['id']}/revoke", {"reason": "Enough."})
+    assert (revoked["state"], revoked["ended_by"]) == ("ended", "revoked")
+
+
 async def test_a_blocked_request_does_not_expire_on_a_doubtful_state(approval: Approval) -> None:
     submission = await over(approval)
     await approval.hear(submission, window_closed(await about(approval, submission)))
