@@ -19,6 +19,8 @@ from deploy.local.state import DataFolder
 SERVICES = ("request_api", "approval", "audit", "notifier", "expiry")
 # Which key a service signs with: `approval` sessions, `request_api` grant tokens.
 SIGNS = {"approval": "sessions", "request_api": "grants"}
+# Who writes links to the portal into mails.
+LEADS_TO_PORTAL = frozenset({"approval", "notifier"})
 # A service stops in order within ten seconds.
 PATIENCE_SECONDS = 12.0
 # Where `python -m` finds our packages, also from a checkout that is not installed.
@@ -45,8 +47,12 @@ def environment(
         ours["LOCKBOX_TOKEN_KEY_FILE"] = str(key_file(folder, SIGNS[service]))
     if demo:
         ours["LOCKBOX_DEMO"] = "1"
-    mail = {"LOCKBOX_SMTP_URL": f"smtp://127.0.0.1:{folder.port('smtp')}"}
-    return {**folder.environment(), **mail, **passed_on(), **ours}
+    # What the caller sets himself counts instead.
+    usual = {"LOCKBOX_SMTP_URL": f"smtp://127.0.0.1:{folder.port('smtp')}"}
+    if service in LEADS_TO_PORTAL:
+        # By a name: browsers bind passkeys to no IP address.
+        usual["LOCKBOX_PORTAL_URL"] = f"http://localhost:{choices.port('approval')}"
+    return {**folder.environment(), **usual, **passed_on(), **ours}
 
 
 def service_process(service: str, choices: Choices, folder: DataFolder, env: Mapping[str, str]) -> Process:
