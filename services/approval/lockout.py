@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from fastapi import Request
+from prometheus_client import Counter
 
 from services.approval.domain import lockout as domain
 from services.approval.domain.lockout import ACCOUNT, ADDRESS
@@ -22,11 +23,15 @@ from services.approval.parts import Parts
 from services.approval.store import failures
 from shared.database.pool import Connection, clock, transaction
 from shared.events.envelope import new_id
+from shared.observability.metrics import REGISTRY
 from shared.settings import Settings
 from shared.web.problems import Problem, refuses
 
 INVALID: Final = "invalid_credentials"
 LOCKED_OUT: Final = refuses({429: "`too_many_attempts`; Retry-After says when to try again"})
+LOCKED: Final = Counter(
+    "lockbox_attempts_locked_out", "Attempts to sign in that had to wait.", ["by"], registry=REGISTRY
+)
 _UNKNOWN: Final = "unknown"
 # Whoever has one IPv6 address has the 64 bits of its network too (RFC 4291, 2.5.1).
 _V6_PREFIX: Final = 64
@@ -56,9 +61,10 @@ async def begin(parts: Parts, *, realm: str, email: str, address: str, code: str
         # Accounts before addresses: two attempts never wait for each other in a circle.
         held = [(key, rule, await failures.hold(connection, key)) for key, rule in keys]
         now = await clock(connection)
-        seconds = max(domain.wait(standing, now).total_seconds() for _, _, standing in held)
-        if seconds > 0:
-            raise _too_many(math.ceil(seconds))
+        of_account, of_address = (domain.wait(standing, now).total_seconds() for _, _, standing in held)
+        if of_account > 0 or of_address > 0:
+            LOCKED.labels("account" if of_account > 0 else "address").inc()
+            raise _too_many(math.ceil(max(of_account, of_address)))
         blocked = []
         for key, rule, standing in held:
             after = domain.counted(standing, rule, now)

@@ -20,9 +20,10 @@ from services.approval import lockout, sign_in_watch
 from services.approval.app import build
 from services.approval.one_time import link_digest
 from services.approval.store import failures, links
-from shared.database.pool import clock, open_pool, transaction
+from shared.database.pool import Pool, clock, open_pool, transaction
 from shared.events.envelope import new_id
 from shared.events.members import SignInFailed
+from shared.observability.metrics import REGISTRY
 from shared.security import passwords
 from shared.settings import Settings
 from shared.web.problems import Problem
@@ -104,8 +105,11 @@ async def test_what_was_refused_for_the_wait_does_not_lengthen_it(approval: Appr
         for _ in range(5):
             await try_in(http, email)
         before = await approval.pool.fetchrow("SELECT * FROM attempts WHERE key = $1", f"account:fabrikam:{email}")
+        locked_out = REGISTRY.get_sample_value("lockbox_attempts_locked_out_total", {"by": "account"}) or 0
         for _ in range(10):
             assert too_many(await try_in(http, email)) == 1
+        after_it = REGISTRY.get_sample_value("lockbox_attempts_locked_out_total", {"by": "account"})
+        assert after_it == locked_out + 10
         after = await approval.pool.fetchrow("SELECT * FROM attempts WHERE key = $1", f"account:fabrikam:{email}")
     assert before == after
 
@@ -309,6 +313,33 @@ async def test_a_sign_in_that_succeeded_is_told_to_nobody_as_a_failure(approval:
     await sign_in_watch.tell(approval.pool, settled=timedelta(0))
     assert await told(approval, email) == []
     assert "member.sign_in_failed" not in types(await approval.published((await approval.member(email)).id))
+
+
+async def test_the_task_that_tells_goes_on_after_any_fault_and_ends_when_it_is_told_to(
+    approval: Approval, work: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults: list[BaseException] = [ConnectionResetError("gone"), ValueError("a fault of ours")]
+    done = asyncio.Event()
+    real = sign_in_watch.tell
+
+    async def tell(pool: Pool) -> int:
+        if faults:
+            raise faults.pop()
+        number = await real(pool, settled=timedelta(0), once_in=timedelta(0))
+        done.set()
+        return number
+
+    monkeypatch.setattr(sign_in_watch, "tell", tell)
+    monkeypatch.setattr(sign_in_watch, "LOOK_SECONDS", 0.01)
+    email = "max@provider.example"
+    async with from_address(approval, "198.51.100.95") as http:
+        refused(await try_in(http, email), 401, "invalid_credentials")
+    task = asyncio.create_task(sign_in_watch.keep_telling(approval.pool))
+    await asyncio.wait_for(done.wait(), 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [one.attempts for one in await told(approval, email)] == [1]
 
 
 async def test_a_person_who_shows_his_password_again_and_again_wrongly_is_locked_out_too(
