@@ -54,7 +54,10 @@ class ProviderDenied(Decision):
 
 
 class VoteCast(Decision):
-    """One of the customer's people has voted. Each vote is an event, also where one is enough."""
+    """One of the customer's people has voted. Each vote is an event, also where one is enough.
+
+    `resources` and `duration` are what he leaves; `access_from` and `access_until` stand in a vote that was the last it took.
+    """
 
     vote: Vote
 
