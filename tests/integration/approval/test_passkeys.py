@@ -234,6 +234,40 @@ async def test_a_signed_decision_can_be_checked_by_anybody_from_two_events_alone
     assert used["last_used_at"] is not None
 
 
+async def test_several_approvers_sign_each_his_own_decision_and_each_can_be_checked(
+    approval: Approval, passkey_demanded: None
+) -> None:
+    await approval.pool.execute(
+        "UPDATE tenants SET settings = settings || '{\"approvals_required\": 2}' WHERE tenant = 'contoso'"
+    )
+    request_id = await approval.passed_on()
+    await approval.pool.execute(
+        "UPDATE tenants SET settings = settings || '{\"approvals_required\": 1}' WHERE tenant = 'contoso'"
+    )
+    mailbox = "exchange-online/mailboxes/alice"
+    decisions: dict[str, dict[str, Any]] = {
+        DPO: {"duration": "PT1H"},
+        ADMIN: {"resources": [{"id": mailbox, "operations": ["read"]}]},
+    }
+    keys = {}
+    for email, decision in decisions.items():
+        authenticator = await registered(approval, email)
+        keys[email] = (await event_of(approval, (await approval.member(email)).id, "member.factor_added")).payload
+        words = await to_sign(approval, email, request_id, **decision)
+        signed = authenticator.get(words["challenge"])
+        response = await approve(approval, email, request_id, **decision, assertion=signed)
+        assert response.status_code == 200, response.text
+    approved = (await event_of(approval, request_id, "request.approved")).payload
+    # What is granted is what both leave, which neither of them signed: each signed what stands in his own vote.
+    assert (approved["duration"], approved["resources"]) == ("PT1H", [{"id": mailbox, "operations": ["read"]}])
+    votes = [one for one in await approval.published(request_id) if types([one]) == ["request.vote_cast"]]
+    assert [one.id for one in votes] == approved["votes"]
+    for vote, (email, other) in zip(votes, [(DPO, ADMIN), (ADMIN, DPO)], strict=True):
+        assert verify_decision(keys[email], vote.payload)
+        assert not verify_decision(keys[other], vote.payload)
+        assert not verify_decision(keys[email], vote.payload | {"duration": approved["duration"], "resources": []})
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
