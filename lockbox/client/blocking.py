@@ -19,7 +19,7 @@ from lockbox.client.operations.account import sign_in, sign_in_as_machine, sign_
 from lockbox.client.operations.history import end_of_log
 from lockbox.client.reading import Page
 from lockbox.client.sending import MOST_BYTES, Caller, Policy, Program, Send, error_of, is_success, run
-from lockbox.client.surface import Surface, caller_for, reply_of, shown, straight, timeouts, unreachable
+from lockbox.client.surface import Surface, caller_for, reply_of, shown, straight, timeouts, trusted, unreachable
 from lockbox.client.things.history import Event
 from lockbox.client.things.people import SignedIn
 
@@ -81,7 +81,10 @@ class Client(Surface[Sync]):
     ) -> None:
         caller = caller_for(addresses, token, policy)
         http = httpx.Client(
-            verify=tls or True, transport=transport, mounts=straight(caller.addresses), follow_redirects=False
+            verify=trusted(caller.addresses, tls),
+            transport=transport,
+            mounts=straight(caller.addresses),
+            follow_redirects=False,
         )
         self._made = _Transport(caller, http)
         super().__init__(self._made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from importlib import metadata
 from typing import Any, Generic
 
@@ -65,6 +66,14 @@ def straight(addresses: Addresses) -> dict[str, Any]:
         if host and is_loopback(host):
             found[f"all://[{host}]" if ":" in host else f"all://{host}"] = None
     return found
+
+
+def trusted(addresses: Addresses, given: ssl.SSLContext | None) -> ssl.SSLContext | bool:
+    """Give the certificates to trust: the given ones or the system's; where no address takes any, none is read and none trusted."""
+    named = [one for one in (addresses.request_api, addresses.approval, addresses.audit) if one]
+    if given is None and all(one.startswith("http://") for one in named):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return given or True
 
 
 def timeouts(seconds: float) -> httpx.Timeout:
