@@ -77,7 +77,7 @@ async def fetch_object(client: httpx.AsyncClient, method: str, url: str, **optio
             f"{url} must be called by https at a public address; others are for the provider to allow "
             "(LOCKBOX_OUTBOUND_ALLOW).",
         ) from None
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, UnicodeError):
         raise IssuerFault("issuer_malformed", f"{url} is no address.") from None
     except httpx.HTTPError as error:
         _log.warning("issuer not reached", url=url, cause=f"{type(error).__name__}: {error}")

@@ -142,6 +142,8 @@ async def test_a_realm_that_does_not_exist_offers_nothing(approval: Approval) ->
         ({"issuer": "https://a .example"}, "issuer"),
         ({"issuer": "https://ä.example"}, "issuer"),
         ({"issuer": "https://a.example:99999"}, "issuer"),
+        ({"issuer": "https://xn--zzzzz-"}, "issuer"),
+        ({"issuer": "https://a..example"}, "issuer"),
         ({"issuer": "https://" + "a" * 600}, "issuer"),
         ({"issuer": 7}, "issuer"),
         ({"algorithm": "HS256"}, "algorithm"),
