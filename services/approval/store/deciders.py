@@ -1,5 +1,6 @@
 """Who decides for a tenant. Whoever counts on it holds the tenant's row (SHARE or UPDATE): its people's roles stay as they are.
 
+An issuer's word changes roles under the member's row alone: votes are counted with their voters held, too.
 Roles that an issuer gives count here as it last said: nobody can ask it again on behalf of somebody who is not there. Whoever
 acts himself is judged by fresher ones.
 """
@@ -19,9 +20,12 @@ WHERE m.realm = $1 AND m.removed_at IS NULL AND ($3::uuid[] IS NULL OR m.id = AN
 
 
 async def among(connection: Connection, tenant: str, ids: Collection[str] | None) -> frozenset[str]:
-    """Return those of some members (None: of all) who may decide now."""
+    """Return those of some members who may decide now, and keep all of them as they are; None: of all, as they are now."""
     if ids is not None and not ids:
         return frozenset()
+    if ids is not None:
+        # Whoever changes a member takes no request's lock after it: waiting for him here, after that, is no circle.
+        await connection.execute("SELECT 1 FROM members WHERE id = ANY($1::uuid[]) ORDER BY id FOR SHARE", list(ids))
     rows = await connection.fetch(_DECIDERS, tenant, sorted(DECIDING_ROLES), None if ids is None else list(ids))
     return frozenset(row["id"] for row in rows)
 

@@ -303,3 +303,26 @@ async def test_a_demanded_second_factor_that_was_not_shown_leaves_everything_as_
         await approval.pool.execute(
             "UPDATE tenants SET settings = jsonb_set(settings, '{second_factor}', '\"off\"') WHERE tenant = 'contoso'"
         )
+
+
+async def test_an_issuers_word_that_is_being_written_is_waited_for(approval: Approval) -> None:
+    """It changes a voter's roles under his own row alone: a last vote at the same time counts what is true after it."""
+    request_id = await approval.passed_on()
+    await approve(approval, HELPDESK, request_id)
+    helper = await approval.member(HELPDESK)
+    async with transaction(approval.pool) as connection:
+        await connection.execute("SELECT 1 FROM members WHERE id = $1 FOR UPDATE", helper.id)
+        await connection.execute(
+            "DELETE FROM member_roles WHERE member_id = $1 AND role = 'lockbox_approver'", helper.id
+        )
+        voting = asyncio.create_task(approval.call(DPO, "POST", path(request_id), {}))
+
+        async def waiting() -> bool:
+            found: bool = await approval.pool.fetchval(
+                "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE%')"
+            )
+            return found
+
+        await until(waiting)
+    answer = await voting
+    assert (answer.status_code, answer.json()["state"]) == (200, "awaiting_customer")
