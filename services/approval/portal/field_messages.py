@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from services.approval.portal.words import N_, Words
+from services.approval.portal.words import N_, Words, visible
 
+_DURATION: Final = re.compile(r"P(?=.)(?:[0-9]+D)?(?:T(?:[0-9]+[HMS])+)?")
 # The first that fits counts; its named groups fill in the words.
 _SAID: Final[Sequence[tuple[re.Pattern[str], str]]] = [
     (re.compile(pattern), words)
@@ -24,6 +25,7 @@ _SAID: Final[Sequence[tuple[re.Pattern[str], str]]] = [
             r"is made of your name",
             N_("This is made of your name, address or organisation. Choose something that nobody connects with you."),
         ),
+        (r"is not accepted: (?P<why>.+)", N_("This is not accepted: %(why)s.")),
         (r"must be one line", N_("Write this on one line.")),
         (r"must be like contoso", N_("Use lower-case letters, digits and inner hyphens only, like contoso.")),
         (r"must be a tenant: provider", N_("This short name is the provider's own.")),
@@ -40,7 +42,9 @@ def said(message: str, words: Words) -> str | None:
     for pattern, text in _SAID:
         if found := pattern.match(message):
             named = found.groupdict()
-            return words.gettext(
-                text, **{name: words.duration(one) if one.startswith("P") else one for name, one in named.items()}
-            )
+            return words.gettext(text, **{name: _shown(one, words) for name, one in named.items()})
     return None
+
+
+def _shown(value: str, words: Words) -> str:
+    return words.duration(value) if _DURATION.fullmatch(value) else visible(value)

@@ -14,6 +14,7 @@ from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.words import N_
 from shared.settings import portal_of
+from shared.web.bodies import parse_json
 from shared.web.problems import Problem, invalid, not_found
 
 router = PageRouter()
@@ -141,15 +142,19 @@ async def begin_passkey(page: SignedInPage, form: Posted) -> Response:
 @router.post("/account/passkey/add")
 async def add_passkey(page: SignedInPage, form: Posted) -> Response:
     try:
-        try:
-            credential = json.loads(form.text("credential") or "")
-        except ValueError:
-            raise invalid(("credential", "is required: add it")) from None
-        body = {"name": form.text("name") or "", "credential": credential}
+        body = {"name": form.text("name") or "", "credential": _credential(form)}
         await page.api.post("/v1/me/factors/passkey", body, key=form.key)
     except Problem as problem:
         return _prove(page, "passkey", problem)
     return go("/account", done="passkey")
+
+
+def _credential(form: Form) -> Any:
+    """Read what the page's script put into the form. Raises Problem 422 for what no device gave."""
+    try:
+        return parse_json(form.secret("credential").encode())
+    except Problem:
+        raise invalid(("credential", "comes too late, or was sent before"), code="registration_expired") from None
 
 
 @router.get("/account/factors/{factor_id}")

@@ -10,7 +10,7 @@ from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.words import N_
 from shared.settings import portal_of
-from shared.web.problems import Problem, not_found
+from shared.web.problems import Problem, invalid, not_found
 
 router = PageRouter()
 
@@ -72,15 +72,18 @@ async def add(page: SignedInPage, form: Posted) -> Response:
     """Add an issuer; `step` may ask for more rows first."""
     if form.text("step") == "more":
         return _add_form(page, more=_ROWS)
+    rows = _rows(form)
     body: dict[str, Any] = {
         "issuer": form.text("issuer") or "",
         "name": form.text("name") or "",
         "client_id": form.text("client_id") or "",
         "algorithm": form.text("algorithm") or "",
-        "mapping": dict(_rows(form)),
+        "mapping": dict(rows),
     }
     body |= {name: value for name in ("client_secret", "group_claim") if (value := form.text(name)) is not None}
     try:
+        if len(body["mapping"]) != len(rows):
+            raise invalid(("mapping", "must not name the same twice"))
         answer = await page.api.post(_path(page), body, key=form.key)
     except Problem as problem:
         return _add_form(page, problem)

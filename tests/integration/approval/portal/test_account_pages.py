@@ -139,4 +139,4 @@ async def test_an_administrator_gets_new_recovery_codes_to_print_and_others_get_
 async def test_the_page_speaks_german_to_who_reads_german(approval: Approval) -> None:
     page = text_of(await (await browser_of(approval, DPO, language="de")).open("/account"))
     assert "Mein Konto" in page
-    assert "Zweiter Faktor" in page
+    assert "Zweite Faktoren" in page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.integration.approval.portal.administration import (
@@ -109,7 +111,7 @@ async def test_what_is_not_offered_is_refused_all_the_same(approval: Approval) -
 async def test_a_member_is_added_gets_a_role_sets_a_password_by_the_link_and_signs_in(approval: Approval) -> None:
     admin, email = await browser_of(approval, ADMIN), "new@contoso.example"
     form = form_to(await admin.open("/members/add"), "/members/add")
-    facts = {
+    facts: dict[str, Any] = {
         "email": "New@contoso.example",
         "name": "Nele Neu",
         "job_title": "Data Protection Officer",

@@ -1,8 +1,9 @@
-"""The pages of customers, of programs that read the log, and of sign-in services: for those who may, and nobody else."""
+"""The pages of customers and of programs that read the log: for those who may, and nobody else."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from tests.integration.approval.portal.administration import (
     ADA,
@@ -42,7 +43,7 @@ async def test_an_operator_registers_a_customer_whose_first_administrator_comes_
     operator = await browser_of(approval, OTTO)
     form = form_to(await operator.open("/tenants/add"), "/tenants/add")
     assert form.value("entitled") == "yes"
-    facts = {
+    facts: dict[str, Any] = {
         "id": "Northwind",
         "name": "Northwind Traders",
         "admin.name": "Nora",
@@ -127,36 +128,3 @@ async def test_programs_belong_to_their_realm(approval: Approval) -> None:
         csrf = form_to(await browser.open("/clients"), "/clients").value("csrf")
         assert (await browser.post(f"/clients/{client_id[1]}/revoke", [("csrf", csrf)])).status_code == 404
     assert list((await statuses(approval, "/clients", HELPDESK, USER)).values()) == [403, 403]
-
-
-async def test_a_sign_in_service_is_added_with_rows_for_its_groups_and_removed(approval: Approval) -> None:
-    admin = await browser_of(approval, ADMIN)
-    form = form_to(await admin.open("/issuers/add"), "/issuers/add")
-    typed = {"name": HOSTILE, "issuer": "http://no-tls.example", "client_id": "lockbox", "algorithm": "ES256",
-             "client_secret": "the-issuers-secret", "group": ["lockbox-approvers", "", "auditors"],
-             "role": ["lockbox_approver", "auditor", "auditor"]}  # fmt: skip
-    more = await admin.send(form, step="more", **typed)
-    rows = [value for name, value in form_to(more, "/issuers/add").fields if name == "group"]
-    assert rows[:2] == ["lockbox-approvers", "auditors"]
-    assert len(rows) == 6
-    assert "the-issuers-secret" not in more.text
-    page = await admin.send(form, **typed)
-    assert page.status_code == 422
-    assert 'id="issuer-error"' in page.text
-    assert "the-issuers-secret" not in page.text
-    again = form_to(page, "/issuers/add")
-    assert (again.value("algorithm"), again.value("client_id")) == ("ES256", "lockbox")
-    done = await admin.send(again, **(typed | {"issuer": "https://login.contoso.example"}))
-    page = await admin.open(went(done, "/issuers"))
-    assert "<script>alert" not in page.text
-    assert "lockbox-approvers → Lockbox approver" in text_of(page)
-    assert "the-issuers-secret" not in page.text
-    for who in (DPO, AUDITOR):
-        page = await (await browser_of(approval, who)).open("/issuers")
-        assert "/remove" not in page.text
-        assert "added and removed by global administrators" in text_of(page)
-    act = re.search(r'href="(/issuers/[^"]+/remove)"', (await admin.open("/issuers")).text)
-    assert act is not None
-    assert (await (await browser_of(approval, "admin@fabrikam.example")).get(act[1])).status_code == 404
-    went(await admin.send(form_to(await admin.open(act[1]), act[1])), "/issuers?done=removed")
-    assert "There is none" in text_of(await admin.open("/issuers"))

@@ -61,7 +61,7 @@ async def test_a_form_sent_as_it_was_changes_nothing(approval: Approval) -> None
 
 async def test_settings_are_looked_at_before_they_are_saved(approval: Approval) -> None:
     browser, before = await browser_of(approval, DPO), await settings(approval)
-    typed = {
+    typed: dict[str, Any] = {
         "decision_window": "90", "decision_window_unit": "minutes", "notify": "soc@contoso.example\nciso@contoso.example",
         "reminders.0.left": "30", "reminders.0.unit": "minutes", "reminders.0.to": "global_admins",
         "second_factor": "off", "links_in_mail": "off",
@@ -115,7 +115,7 @@ async def test_switching_off_says_plainly_what_off_means(approval: Approval) -> 
     ],
 )  # fmt: skip
 async def test_bad_input_is_said_at_its_field_and_everything_typed_stays(
-    approval: Approval, typed: dict[str, str], field: str, said: str
+    approval: Approval, typed: dict[str, Any], field: str, said: str
 ) -> None:
     browser, before = await browser_of(approval, DPO), await settings(approval)
     page = await browser.send(await form_of(browser), step="save", **{"links_in_mail": "on", **typed})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -49,7 +50,7 @@ async def test_a_new_administrator_sets_a_password_prints_codes_and_comes_back_w
     assert wrong.status_code == 401
     assert form_to(wrong, "/recover").value("email") == email
     other = "nine purple elephants on a bus"
-    given = {"realm": "contoso", "email": email, "code": codes[0].lower(), "password": [other, other]}
+    given: dict[str, Any] = {"realm": "contoso", "email": email, "code": codes[0].lower(), "password": [other, other]}
     assert "Your password is set" in text_of(await browser.send(form, **given))
     assert (await browser.send(form, **given)).status_code == 401
     form = form_to(await browser.open("/sign-in"), "/sign-in")
