@@ -125,8 +125,7 @@ async def list_members(
     see_people(caller, realm)
     after = None if cursor is None else decode_cursor(cursor, str)[0]
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-        text = None if q is None else q.replace("\0", "")
-        found = await members.listed(connection, realm, text=text, role=role, after=after, limit=limit + 1)
+        found = await members.listed(connection, realm, text=q, role=role, after=after, limit=limit + 1)
         count = 0 if realm == PROVIDER else await deciders.count(connection, realm)
     following = encode_cursor(found[limit - 1]["email"]) if len(found) > limit else None
     return answer(page(found[:limit], following) | {"warnings": membership.warnings(count)})
