@@ -89,7 +89,7 @@ async def read_form(request: Request) -> Form:
 
 
 def csrf_token(settings: Settings, holder: str) -> str:
-    """Make the token of a holder's forms: the session's token, or the visit's number before there is a session."""
+    """Make the token of a holder's forms: his session, or his visit before there is one."""
     key = derive_key(settings.internal_secret.get_secret_value(), "portal forms")
     return hmac.new(key, sha256(holder.encode()).digest(), "sha256").hexdigest()
 

@@ -88,7 +88,7 @@ class Page:
 
     @property
     def holder(self) -> str:
-        return self.token if self.me is not None and self.token is not None else self.visitor
+        return holder_of(self.me["session"]["id"]) if self.me is not None else self.visitor
 
     @property
     def visitor(self) -> str:
@@ -101,6 +101,11 @@ class Page:
     def explain(self, problem: Problem) -> str:
         """Say in the reader's language why something was refused."""
         return explain(problem, self.words)
+
+
+def holder_of(session_id: str) -> str:
+    """Name the holder of a session's forms: the session and not its token, which may be issued anew."""
+    return f"session {session_id}"
 
 
 async def visit(request: Request) -> Page:

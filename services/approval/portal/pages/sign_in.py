@@ -11,7 +11,7 @@ from joserfc.util import urlsafe_b64encode
 
 from services.approval.portal.cookies import SESSION, clear_session, cookie_name, set_session
 from services.approval.portal.forms import CSRF, RESUMED, Form, csrf_token, local_path
-from services.approval.portal.page import Page, Posted, Visited, go, posted, render
+from services.approval.portal.page import Page, Posted, Visited, go, holder_of, posted, render
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.sign_in_page import KEPT, sign_in_page
 from services.approval.portal.words import N_
@@ -39,6 +39,8 @@ async def sign_in(page: Visited, form: Posted) -> Response:
     waiting = [(name.removeprefix(KEPT), value) for name, value in form.pairs if name.startswith(KEPT)]
     kept = Form(waiting) if waiting else None
     sealed = form.text("sealed")
+    if form.has("elsewhere") and kept is not None and page.token is not None and page.me is not None:
+        return await _resume(page, page.token, where, kept)
     try:
         given = _opened(page, sealed) if sealed is not None else _typed(form)
         code = form.text("code")
@@ -94,7 +96,8 @@ async def _resume(page: Page, token: str, path: str, kept: Form) -> Response:
     transport = httpx.ASGITransport(
         page.request.app, client=("127.0.0.1", 0) if client is None else (client.host, client.port)
     )
-    pairs = [*kept.kept(), (RESUMED, "yes"), (CSRF, csrf_token(settings, token))]
+    session = await page.parts.verifier.verify(token)
+    pairs = [*kept.kept(), (RESUMED, "yes"), (CSRF, csrf_token(settings, holder_of(session.session_id)))]
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Accept-Language": page.words.language,

@@ -140,6 +140,23 @@ async def test_an_expired_session_keeps_what_was_typed_and_sends_nothing_by_itse
     assert (await approval.shown(request_id))["decisions"][-1]["comment"] == comment
 
 
+async def test_who_has_signed_in_in_another_window_goes_on_with_what_was_typed(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    browser = await Browser(approval).as_(DPO)
+    path = f"/requests/{request_id}/ask"
+    form = form_to(await browser.open(f"/requests/{request_id}"), path)
+    await approval.pool.execute("UPDATE sessions SET ended_at = clock_timestamp() WHERE ended_at IS NULL")
+    approval.tokens.clear()
+    kept = form_to(await browser.send(form, path, text="Why both?"), "/sign-in")
+    too_early = await browser.send(kept, elsewhere="yes")
+    assert "Why both?" in too_early.text
+    await browser.as_(DPO)
+    shown = await browser.send(kept, elsewhere="yes")
+    assert "nothing has been sent yet" in text_of(shown)
+    assert (await browser.send(form_to(shown, path))).status_code == 303
+    assert (await approval.shown(request_id))["thread"][-1]["text"] == "Why both?"
+
+
 async def test_managers_decide_first_and_see_who_asks(approval: Approval) -> None:
     first, second = await approval.submitted(), await approval.submitted()
     browser = await Browser(approval).as_(MAX)
