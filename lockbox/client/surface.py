@@ -69,7 +69,7 @@ def straight(addresses: Addresses) -> dict[str, Any]:
 
 
 def trusted(addresses: Addresses, given: ssl.SSLContext | None) -> ssl.SSLContext | bool:
-    """Give the certificates to trust: the given ones or the system's; where no address takes any, none is read and none trusted."""
+    """Give the certificates to trust: the given ones or the system's, or none at all where no address takes any."""
     named = [one for one in (addresses.request_api, addresses.approval, addresses.audit) if one]
     if given is None and all(one.startswith("http://") for one in named):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

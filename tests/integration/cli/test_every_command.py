@@ -1,6 +1,7 @@
 """Every command there is, found by walking the command line itself: its help, its options, its errors, its completion."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,13 @@ def test_each_explains_itself(path: tuple[str, ...], flag: str, capsys: pytest.C
     said = capsys.readouterr()
     assert said.out.startswith("Usage: lockbox")
     assert said.err == ""
+
+
+def test_each_is_in_the_reference() -> None:
+    reference = (Path(__file__).parents[3] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    assert [path for path in LEAVES if f"`lockbox {' '.join(path)}`" not in reference] == []
+    named = set(re.findall(r"`lockbox ([a-z][a-z -]*[a-z])`", reference))
+    assert named - {" ".join(path) for path in LEAVES} == set(), "and nothing else is"
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)

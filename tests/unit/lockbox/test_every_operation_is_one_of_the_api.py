@@ -20,6 +20,7 @@ from lockbox.client.operations.history import Log
 from lockbox.client.operations.members import MachineClients, Members
 from lockbox.client.operations.requests import Grants, Requests
 from lockbox.client.operations.tenants import Changes, Issuers, Tenants, TenantSettings
+from lockbox.client.surface import Surface
 from lockbox.client.things.requests import Resource
 from lockbox.client.things.tenants import Settings
 from shared.settings import Settings as ServerSettings
@@ -165,6 +166,17 @@ def test_every_operation_has_an_example() -> None:
             if isinstance(one, Operation | Listing) and name != "events_of":
                 assert one.describe in described, f"{group.__name__}.{name} has no example here"
             assert not isinstance(one, Procedure) or one.program.__doc__
+
+
+def test_every_operation_is_in_the_reference() -> None:
+    reference = (Path(__file__).parents[3] / "docs" / "reference" / "client.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", reference, re.MULTILINE))
+    surface: Surface[Any] = Surface(None)  # type: ignore[arg-type]  # Nothing is called.
+    groups = {name: type(group) for name, group in vars(surface).items()}
+    assert rows.keys() == groups.keys()
+    for name, group in groups.items():
+        operations = {one for one, made in vars(group).items() if isinstance(made, Operation | Listing | Procedure)}
+        assert set(re.findall(r"`([a-z_]+)`", rows[name])) == operations
 
 
 @pytest.mark.parametrize("name", CALLS)
