@@ -124,7 +124,7 @@ async def add_issuer(
         # Nobody else makes this service call anything.
         raise problem_for(Forbidden(CHANGED_BY), caller.member)
     try:
-        await parts.relying.look_at(body.issuer, body.algorithm)
+        await parts.relying.look_at(body.issuer, body.algorithm, with_secret=body.client_secret is not None)
     except IssuerFault as fault:
         raise invalid((fault.field, f"is not accepted: {fault.detail.rstrip('.')}")) from None
     issuer_id = new_id()

@@ -88,7 +88,7 @@ async def arrive(
         if await issuers.find(connection, issuer.id) is None:
             raise IssuerFault("issuer_removed", "This issuer was removed.")
         facts: list[Data] = []
-        known = await issuers.hold_identity(connection, issuer.id, subject)
+        known = await issuers.hold_identity(connection, issuer, subject)
         now = await clock(connection)
         going_on = None if present is None else await issuers.of_session(connection, present)
         if silent and (known is None or going_on != (known[0], issuer.id)):
@@ -98,9 +98,9 @@ async def arrive(
         if known is None:
             member = await _new(connection, issuer, claims)
             facts += add(member, by=None)
-            await issuers.link(connection, issuer.id, subject, member.id, now)
         else:
             member = await _known(connection, *known)
+        await issuers.link(connection, issuer.id, subject, member.id, now)
         said = roles_of(claims, issuer.group_claim, issuer.mapping)
         held = await issuers.roles_through(connection, issuer.id, member.id)
         facts += changes_of_roles(member, held, said, issuer.id)

@@ -24,6 +24,7 @@ METADATA_SECONDS: Final = 600.0
 FAILED_SECONDS: Final = 2.0
 _MOST_KNOWN: Final = 1000
 _OK: Final = 200
+_WITH_SECRET: Final = frozenset({"client_secret_basic", "client_secret_post"})
 _log = structlog.get_logger(__name__)
 
 
@@ -49,9 +50,11 @@ class RelyingParty:
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
-    async def look_at(self, issuer: str, algorithm: str) -> None:
+    async def look_at(self, issuer: str, algorithm: str, *, with_secret: bool) -> None:
         """Check that one could sign in at an issuer. Raises IssuerFault, which names the field."""
-        await discover(self._client, issuer, algorithm)
+        metadata = await discover(self._client, issuer, algorithm)
+        if with_secret and _WITH_SECRET.isdisjoint(metadata.token_endpoint_auth_methods_supported):
+            raise IssuerFault("issuer_unsuitable", "The issuer takes no client secret.", field="client_secret")
 
     def flow(self, state: str) -> Flow:
         """Give what belongs to a sign-in."""

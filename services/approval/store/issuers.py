@@ -113,12 +113,18 @@ async def hold_people(connection: Connection, issuer_id: str) -> dict[str, Membe
     return await members.hold(connection, [row["id"] for row in rows])
 
 
-async def hold_identity(connection: Connection, issuer_id: str, subject: str) -> tuple[str, bool] | None:
-    """Return whom a subject of an issuer's is (his id, and whether he is still a member), and hold him for a change."""
+async def hold_identity(connection: Connection, issuer: Issuer, subject: str) -> tuple[str, bool] | None:
+    """Return whom a subject of an issuer's is (his id, and whether he is still a member), and hold him for a change.
+
+    An issuer that the tenant removed and added again speaks of the same people: its name is what they are known by.
+    """
     row = await connection.fetchrow(
-        """SELECT m.id::text, m.removed_at IS NULL AS present FROM identities i JOIN members m ON m.id = i.member_id
-           WHERE i.issuer_id = $1 AND i.subject = $2 FOR UPDATE OF m""",
-        issuer_id,
+        """SELECT m.id::text, m.removed_at IS NULL AS present
+           FROM identities i JOIN issuers s ON s.id = i.issuer_id JOIN members m ON m.id = i.member_id
+           WHERE s.tenant = $1 AND s.issuer = $2 AND i.subject = $3
+           ORDER BY i.linked_at DESC LIMIT 1 FOR UPDATE OF m""",
+        issuer.tenant,
+        issuer.issuer,
         subject,
     )
     return None if row is None else (row["id"], row["present"])
@@ -127,7 +133,7 @@ async def hold_identity(connection: Connection, issuer_id: str, subject: str) ->
 async def link(connection: Connection, issuer_id: str, subject: str, member_id: str, now: datetime) -> None:
     """Note whom a subject is, once and for all."""
     await connection.execute(
-        "INSERT INTO identities (issuer_id, subject, member_id, linked_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO identities (issuer_id, subject, member_id, linked_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         issuer_id,
         subject,
         member_id,

@@ -181,6 +181,7 @@ async def test_wrong_input_names_its_field_and_calls_nobody(
         ({"response_types_supported": ["id_token"]}, "issuer", "response type code"),
         ({"code_challenge_methods_supported": ["plain"]}, "issuer", "PKCE"),
         ({"id_token_signing_alg_values_supported": ["ES256", "HS256"]}, "algorithm", "it offers ES256"),
+        ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "client_secret", "no client secret"),
         ({"id_token_signing_alg_values_supported": ["none"]}, "algorithm", "none of those"),
     ],
 )

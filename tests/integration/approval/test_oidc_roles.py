@@ -152,3 +152,11 @@ async def test_removing_the_issuer_ends_its_sessions_and_roles(approval: Approva
         assert (await approval.published("contoso"))[-1].data.issuer_id == issuer_id
         page = await browser.open(f"/oidc/{issuer_id}/start")
         assert page.status_code == 404
+    # Added again it speaks of the same people, by the mapping that it has now.
+    async with (
+        trusted(approval, provider, mapping={"privacy": "user_admin"}) as issuer_id,
+        Browser(approval.app) as browser,
+    ):
+        await browser.sign_in(issuer_id, "rolf")
+        known = await me(approval, browser)
+        assert (known["id"], known["roles"]) == (member_id, ["user_admin"])
