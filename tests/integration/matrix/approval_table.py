@@ -63,13 +63,13 @@ SETTINGS: Final = (
     Row("GET /v1/tenants/{tenant_id}/settings", "contoso", may=f"{DECIDERS} auditor", sees="user_admin nobody"),
     Row("PUT /v1/tenants/{tenant_id}/settings", "settings", may=DECIDERS, sees="user_admin auditor nobody"),
     Row("GET /v1/tenants/{tenant_id}/changes", "contoso", may=WITH_ROLE, sees="nobody"),
-    Row("GET /v1/tenants/{tenant_id}/changes/{change_id}", "change", may=WITH_ROLE, sees="nobody"),
+    Row("GET /v1/tenants/{tenant_id}/changes/{change_id}", "change", may=WITH_ROLE),
     *(
         Row(
             f"POST /v1/tenants/{{tenant_id}}/changes/{{change_id}}/{vote}",
             "change",
             may=DECIDERS,
-            sees="user_admin auditor nobody",
+            sees="user_admin auditor",
         )
         for vote in ("approve", "deny")
     ),
@@ -180,6 +180,16 @@ OWN: Final = (
     ),
 )
 
+# As above, of what takes the password again.
+_AGAIN: Final = tuple(
+    Row(f"POST {path}", "no_password", may=EVERYBODY, success=(422,))
+    for path in (
+        "/v1/me/factors/totp",
+        "/v1/me/factors/passkey/options",
+        "/v1/me/factors/{factor_id}/remove",
+    )
+)
+
 # Nobody's session is asked for: what counts is the password, link, code, client secret or nothing.
 PUBLIC: Final = tuple(
     Row(route, stage, without_token=True, success=success)
@@ -187,7 +197,8 @@ PUBLIC: Final = tuple(
         ("POST /v1/sessions", "empty", (422,)),
         ("POST /v1/setup", "empty", (422,)),
         ("POST /v1/recovery", "empty", (422,)),
-        ("POST /v1/token", "empty", (400, 422)),
+        ("POST /v1/token", "empty", (415,)),
+        ("GET /v1/realms/{realm}/issuers", "contoso", (200,)),
         ("GET /.well-known/jwks.json", "nothing", (200,)),
         ("GET /healthz", "nothing", (200,)),
         ("GET /readyz", "nothing", (200, 503)),
@@ -202,4 +213,4 @@ INTERNAL: Final = (
     "POST /internal/dead-letters/{number}/replay",
 )
 
-ROWS: Final = (*REQUESTS, *SETTINGS, *MEMBERS, *TENANTS, *CLIENTS, *ISSUERS, *OWN, *PUBLIC)
+ROWS: Final = (*REQUESTS, *SETTINGS, *MEMBERS, *TENANTS, *CLIENTS, *ISSUERS, *OWN, *_AGAIN, *PUBLIC)

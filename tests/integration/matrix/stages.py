@@ -35,6 +35,10 @@ async def empty(_: Approval) -> Scene:
     return Scene(body={})
 
 
+async def no_password(_: Approval) -> Scene:
+    return Scene({"factor_id": new_id()}, {"password": 1})
+
+
 async def contoso(_: Approval) -> Scene:
     return Scene({"tenant_id": "contoso", "realm": "contoso"})
 
@@ -212,7 +216,7 @@ async def others_factor(_: Approval) -> Scene:
 STAGES: Final[dict[str, Callable[[Approval], Awaitable[Scene]]]] = {
     stage.__name__: stage
     for stage in (
-        *(nothing, empty, contoso, provider, settings, change, granted),
+        *(nothing, empty, no_password, contoso, provider, settings, change, granted),
         *(waits_for_provider, waits_for_provider_denied, waits_for_customer, waits_for_customer_denied),
         *(waits_for_customer_asked, waits_for_customer_challenged),
         *(new_member, new_approver, new_engineer, member, approver, user_admin, provider_member),

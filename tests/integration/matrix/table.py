@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.routing import Route
@@ -18,10 +18,10 @@ UNDESCRIBED: Final = frozenset({"GET /docs", "GET /openapi.json"})
 class Row:
     """A route and who gets what of it: `may` does it, `sees` is refused with 403, for all others it is not there (404).
 
-    Without a token it is 401 for everybody, unless `without_token` says that no session is asked for. `machine` is what a
-    tenant's machine client gets. `success` is what somebody who may is answered: any 2xx, or, where the call goes no further
-    than the check of its input, 422. `stage` names what is prepared anew for each who may, and once for all who may not: the
-    values in the path and the body. `case` tells several rows of one route apart.
+    Without a token it is 401 for everybody, and for machines, unless `without_token` says that no session is asked for.
+    `success` is what somebody who may is answered: any 2xx, or 422 where the call goes no further than the check of its input.
+    `stage` names what is prepared anew for each who may, and once for all who may not: the values in the path and the body.
+    `case` tells several rows of one route apart.
     """
 
     route: str
@@ -30,7 +30,6 @@ class Row:
     sees: str = ""
     case: str = ""
     without_token: bool = False
-    machine: int = 401
     success: tuple[int, ...] = (200, 201, 202, 204)
 
     @property
@@ -76,8 +75,3 @@ def routes_of(app: FastAPI) -> set[str]:
 
 def routes_in(rows: Iterable[Row]) -> set[str]:
     return {row.route for row in rows}
-
-
-def code_of(answer: Any) -> str:
-    """Give the code of a refusal, for a message."""
-    return f"{answer.status_code} {answer.text[:300]}"

@@ -12,11 +12,12 @@ import pytest
 from tests.integration.approval.system import Approval, approval_on
 from tests.integration.matrix.approval_table import INTERNAL, ROWS
 from tests.integration.matrix.people import PEOPLE, WITHOUT_ROLE
-from tests.integration.matrix.stages import OPERATOR, STAGES, Scene
+from tests.integration.matrix.stages import ADMIN, OPERATOR, STAGES, Scene
 from tests.integration.matrix.table import Row, routes_in, routes_of
 from tests.servers import Databases, PostgresServer
 
 # What a call may write without changing anything: that it was made, and when.
+MACHINE = "a machine client"
 NOT_COMPARED = {"attempts", "failed_attempts", "migrations"}
 
 
@@ -30,11 +31,21 @@ async def approval(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFa
             assert added.status_code == 201, added.text
             named = running.settings.model_copy(update={"portal_url": "http://localhost:8000"})
             running.app.state.parts = replace(running.app.state.parts, settings=named)
+            running.tokens[MACHINE] = await machine(running)
             for email in PEOPLE.values():
                 await running.token(email)
             yield running
     finally:
         await databases.drop()
+
+
+async def machine(approval: Approval) -> str:
+    """Fetch the token of one of contoso's machine clients."""
+    scene = await STAGES["new_client"](approval)
+    made = (await approval.call(ADMIN, "POST", "/v1/tenants/contoso/clients", scene.body)).json()
+    form = {"grant_type": "client_credentials", "client_id": made["id"], "client_secret": made["secret"]}
+    token: str = (await approval.http.post("/v1/token", data=form)).json()["access_token"]
+    return token
 
 
 async def stored(approval: Approval) -> dict[str, str]:
@@ -63,7 +74,8 @@ async def test_nobody_but_who_may(approval: Approval, row: Row) -> None:
     said = {who: answer.status_code for who, answer in answers.items()}
     assert said == row.refusals(), {who: answer.text for who, answer in answers.items()}
     assert {answer.headers["content-type"] for answer in answers.values()} <= {"application/problem+json"}
-    for token in (None, "nonsense", "a.b.c"):
+    # A machine reads the log, at audit: here it is nobody.
+    for token in (None, "nonsense", "a.b.c", approval.tokens[MACHINE]):
         headers = {"authorization": f"Bearer {token}"} if token else {}
         assert (await call(approval, None, row, scene, **headers)).status_code == 401
     assert await stored(approval) == before
