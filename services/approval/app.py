@@ -21,6 +21,7 @@ from services.approval.api import (
     sessions,
     setup,
     tenants,
+    votes,
 )
 from services.approval.api import settings as tenant_settings
 from services.approval.demo import demo_check
@@ -94,6 +95,7 @@ def build(settings: Settings) -> FastAPI:
             sessions.router,
             me.router,
             requests.router,
+            votes.router,
             decisions.router,
             tenant_settings.router,
             changes.router,

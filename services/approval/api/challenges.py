@@ -7,8 +7,8 @@ from fastapi import Depends, Response
 from pydantic import BaseModel, Field
 from webauthn.helpers import bytes_to_base64url
 
-from services.approval.api.decisions import MOST_RESOURCES, NarrowedResource
 from services.approval.api.factors import site_or_refusal
+from services.approval.api.votes import MOST_RESOURCES, NarrowedResource
 from services.approval.callers import SignedIn
 from services.approval.deciding import problem_for
 from services.approval.domain.narrowing import narrowed

@@ -82,7 +82,10 @@ async def read_settings(tenant_id: TenantId, caller: SignedIn, parts: Annotated[
     "longer window or duration, fewer services, a weaker second factor) is put to the vote as a whole.",
     response_model=SettingsBody,
     responses={
-        202: {"model": ChangeView, "description": "The change was put to the vote; asking for it is the asker's own vote."},
+        202: {
+            "model": ChangeView,
+            "description": "The change was put to the vote; asking for it is the asker's own vote.",
+        },
         **refuses(
             {
                 403: "`forbidden`; `not_entitled`: the lockbox cannot be switched on",
