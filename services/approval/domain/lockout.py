@@ -24,10 +24,10 @@ class Rule:
 
 
 # Of an account a success clears all. Many people may share one address, and one of them who signs in says nothing of the
-# others: there only time forgives.
+# others: there only time forgives, more failures are free, and nobody is made to wait long for what a neighbour did.
 ACCOUNT: Final = Rule(free=5, longest=timedelta(minutes=15), forgotten_after=timedelta(days=1))
 ADDRESS: Final = Rule(
-    free=30, longest=timedelta(minutes=15), forgotten_after=timedelta(days=1), forgiven_every=timedelta(minutes=1)
+    free=100, longest=timedelta(minutes=1), forgotten_after=timedelta(days=1), forgiven_every=timedelta(minutes=1)
 )
 
 

@@ -32,8 +32,8 @@ def test_the_first_failures_cost_nothing_and_each_further_one_doubles_the_wait_u
     assert [seconds(number, ACCOUNT) for number in range(5, 17)] == [
         1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900,
     ]  # fmt: skip
-    assert seconds(29, ADDRESS) == 0
-    assert [seconds(number, ADDRESS) for number in range(30, 33)] == [1, 2, 4]
+    assert seconds(99, ADDRESS) == 0
+    assert [seconds(number, ADDRESS) for number in range(100, 103)] == [1, 2, 4]
 
 
 def test_an_account_is_forgiven_after_a_day_and_not_before() -> None:
@@ -45,10 +45,10 @@ def test_an_account_is_forgiven_after_a_day_and_not_before() -> None:
 
 
 def test_an_address_is_forgiven_one_failure_for_each_minute_in_which_it_need_not_wait() -> None:
-    standing = after(31, ADDRESS)
+    standing = after(101, ADDRESS)
     assert standing.blocked_until is not None
-    assert counted(standing, ADDRESS, standing.blocked_until).failures == 32
-    assert counted(standing, ADDRESS, standing.blocked_until + timedelta(minutes=10)).failures == 22
+    assert counted(standing, ADDRESS, standing.blocked_until).failures == 102
+    assert counted(standing, ADDRESS, standing.blocked_until + timedelta(minutes=10)).failures == 92
     assert counted(standing, ADDRESS, standing.blocked_until + timedelta(hours=2)).failures == 1
 
 
