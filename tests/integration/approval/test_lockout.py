@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.approval import lockout, sign_in_watch
-from services.approval.domain.lockout import ADDRESS
 from services.approval.app import build
+from services.approval.domain.lockout import ADDRESS
 from services.approval.one_time import link_digest
 from services.approval.store import failures, links
 from shared.database.pool import Pool, clock, open_pool, transaction
