@@ -32,9 +32,11 @@ class Api:
     While `resumed`, nothing is changed: somebody has just signed in again, and first sees what he was about to send.
     """
 
-    def __init__(self, request: Request, settings: Settings, token: str | None) -> None:
+    def __init__(self, request: Request, settings: Settings, token: str | None, *, language: str) -> None:
         self._request = request
         self._settings = settings
+        # Whoever gets a mail by this call is written to in the language of who makes it.
+        self._language = language
         self.token = token
         self.resumed = False
 
@@ -87,6 +89,7 @@ class Api:
         if self.resumed and method != "GET":
             raise Problem(409, "signed_in_again", "Nothing has been sent yet: look at it once more, and send it.")
         headers = {name: self._request.headers[name] for name in _FORWARDED if name in self._request.headers}
+        headers["Accept-Language"] = self._language
         request_id = get_contextvars().get("request_id")
         if request_id is not None:
             headers["X-Request-Id"] = str(request_id)

@@ -124,7 +124,7 @@ async def visit(request: Request) -> Page:
         request=request,
         parts=parts,
         words=Words(chosen),
-        api=Api(request, settings, token),
+        api=Api(request, settings, token, language=chosen),
         token=token,
         visit=number or secrets.token_urlsafe(24),
         new_visit=number is None,
