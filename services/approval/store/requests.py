@@ -33,15 +33,17 @@ async def put(connection: Connection, request_id: str, state: RequestState, revi
     """Store a request that is held."""
     submitted, approved = state.submitted, state.approved
     await connection.execute(
-        """INSERT INTO requests (id, tenant, engineer_id, state, provider_approved_at, grant_id, access_until, life, revision,
-                                 service, engineer_email, submitted_at, decide_by, search)
+        # The text that is searched never changes and may be long: as it stands it need not be written again.
+        """INSERT INTO requests AS kept (id, tenant, engineer_id, state, provider_approved_at, grant_id, access_until, life,
+                                         revision, service, engineer_email, submitted_at, decide_by, search)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
            ON CONFLICT (id) DO UPDATE
               SET tenant = excluded.tenant, engineer_id = excluded.engineer_id, state = excluded.state,
                   provider_approved_at = excluded.provider_approved_at, grant_id = excluded.grant_id,
                   access_until = excluded.access_until, life = excluded.life, revision = excluded.revision,
                   service = excluded.service, engineer_email = excluded.engineer_email,
-                  submitted_at = excluded.submitted_at, decide_by = excluded.decide_by, search = excluded.search""",
+                  submitted_at = excluded.submitted_at, decide_by = excluded.decide_by,
+                  search = coalesce(kept.search, excluded.search)""",
         request_id,
         submitted.tenant if submitted else None,
         submitted.engineer.id if submitted else None,
