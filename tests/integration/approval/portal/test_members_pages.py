@@ -158,6 +158,34 @@ async def test_a_form_that_is_sent_twice_adds_one_member(approval: Approval) -> 
         went(await admin.send(form, email="twice@contoso.example", name="Twice"), "/members/twice@contoso.example")
 
 
+async def test_the_mail_goes_out_in_the_language_of_who_adds_the_member(approval: Approval) -> None:
+    for language in ("de", "en"):
+        admin, email = await browser_of(approval, ADMIN, language=language), f"{language}@contoso.example"
+        form = form_to(await admin.open("/members/add"), "/members/add")
+        went(await admin.send(form, email=email, name="Somebody"), f"/members/{email}")
+        mailed = await approval.pool.fetchval(
+            """SELECT x.language FROM mails x JOIN links l ON l.id = x.link_id JOIN members m ON m.id = l.member_id
+               WHERE m.email = $1""",
+            email,
+        )
+        assert mailed == language
+
+
+async def test_a_session_that_ends_in_mid_form_loses_nothing_and_adds_nobody_by_itself(approval: Approval) -> None:
+    admin, email = await browser_of(approval, ADMIN), "kept@contoso.example"
+    form = form_to(await admin.open("/members/add"), "/members/add")
+    admin.http.cookies.clear()
+    asked = await admin.send(form, email=email, name="Kept", roles=["auditor", "user_admin"], job_title="Lawyer")
+    assert asked.status_code == 401
+    shown = await admin.send(form_to(asked, "/sign-in"), realm="contoso", email=ADMIN, password=PASSWORD)
+    assert "nothing has been sent yet" in text_of(shown)
+    again = form_to(shown, "/members/add")
+    assert (again.value("email"), again.value("job_title")) == (email, "Lawyer")
+    assert [value for name, value in again.fields if name == "roles"] == ["user_admin", "auditor"]
+    assert (await admin.get(f"/members/{email}")).status_code == 404
+    went(await admin.send(again), f"/members/{email}")
+
+
 async def test_a_hostile_name_is_shown_and_does_nothing(approval: Approval) -> None:
     admin, email = await browser_of(approval, ADMIN), "o'hostile+#?{}@contoso.example"
     form = form_to(await admin.open("/members/add"), "/members/add")
