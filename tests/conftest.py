@@ -30,6 +30,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[KEPT].close()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep files and rooms together, for `--dist loadfile`."""
+    from tests.scheduling import ByRoom
+
+    return ByRoom(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run the long files of a parallel run first, so that its processes end at about the same time."""
     if _keeper_of(config):

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,12 @@ class Person:
         self, service: str, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         return await self._http.request(method, self._urls[service] + path, json=body, headers=headers)
+
+    def stream(
+        self, service: str, method: str, path: str, body: Any = None
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        """Call, and read no more of the answer than is asked for."""
+        return self._http.stream(method, self._urls[service] + path, json=body)
 
     async def does(self, service: str, method: str, path: str, body: Any = None) -> Any:
         """Do what must succeed; return the answer."""
