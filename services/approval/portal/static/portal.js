@@ -51,6 +51,14 @@ document.addEventListener("input", (event) => {
   if (form) touched.add(form);
 });
 
+// A region as it is compared: running clocks and the numbers of forms differ each time, and mean nothing.
+function gist(region) {
+  const copy = region.cloneNode(true);
+  for (const time of copy.querySelectorAll("time[data-until]")) time.textContent = "";
+  for (const field of copy.querySelectorAll('input[name="key"], input[name="csrf"]')) field.removeAttribute("value");
+  return copy.innerHTML;
+}
+
 function inUse(region) {
   if (region.contains(document.activeElement) && document.activeElement.closest("form, details, summary")) return true;
   return [...region.querySelectorAll("form")].some((form) => touched.has(form)) || region.querySelector("details[open] form") !== null;
@@ -62,9 +70,11 @@ async function renew() {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const region of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(region.id);
-    if (!next || next.innerHTML === shown.get(region) || inUse(region)) continue;
+    if (!next) continue;
+    const now = gist(next);
+    if (now === shown.get(region) || inUse(region)) continue;
     const focused = region.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    shown.set(region, next.innerHTML);
+    shown.set(region, now);
     region.replaceChildren(...next.childNodes);
     if (focused) region.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
     const words = next.dataset.said || region.dataset.said;
@@ -99,7 +109,9 @@ function listen() {
     source.addEventListener("bye", () => {
       over = true;
       close();
-      document.getElementById("said").textContent = document.body.dataset.noNews;
+      const said = document.getElementById("said");
+      said.textContent = document.body.dataset.noNews;
+      said.className = "note";
     });
   };
   const close = () => {
@@ -120,7 +132,7 @@ async function sign(form, decision) {
   const fields = new URLSearchParams(new FormData(form));
   fields.set("decision", decision);
   const asked = await fetch(form.dataset.passkey, { method: "POST", body: fields, headers: { Accept: "application/json" } });
-  if (!asked.ok) throw new Error((await asked.json()).said);
+  if (!asked.ok) throw new Error((await asked.json().catch(() => ({}))).said ?? "");
   const given = await asked.json();
   const credential = await navigator.credentials.get({
     publicKey: {
@@ -170,7 +182,7 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-for (const region of document.querySelectorAll("[data-live]")) shown.set(region, region.innerHTML);
+for (const region of document.querySelectorAll("[data-live]")) shown.set(region, gist(region));
 showLocalTimes(document);
 showCountdowns();
 showPasskeyButtons(document);
