@@ -75,6 +75,26 @@ async def test_a_role_by_a_group_decides_nothing_five_minutes_after_the_issuer_l
         assert types(await approval.published(member_id)) == ["member.added", "member.role_assigned"]
 
 
+async def test_an_administrator_by_group_administers_while_that_is_fresh_and_is_never_the_last_one(
+    approval: Approval, provider: Provider
+) -> None:
+    provider.put("boss", email="boss@contoso.example", groups=["bosses"])
+    async with (
+        trusted(approval, provider, mapping={"bosses": "global_admin"}) as issuer_id,
+        Browser(approval.app) as browser,
+    ):
+        await browser.sign_in(issuer_id, "boss")
+        members = "/v1/tenants/contoso/members"
+        new = {"email": "newcomer@contoso.example", "name": "New"}
+        assert (await call(approval, browser, "POST", members, new)).status_code == 201
+        # Nobody else has set up an account of his own: the issuer alone could let people in again.
+        refused(await call(approval, browser, "DELETE", f"{members}/{ADMIN}"), 409, "last_global_admin")
+        await five_minutes_later(approval, (await me(approval, browser))["id"])
+        stale = await call(approval, browser, "POST", members, new | {"email": "another@contoso.example"})
+        refused(stale, 403, "roles_stale")
+        refused(await call(approval, browser, "DELETE", f"/v1/tenants/contoso/issuers/{issuer_id}"), 403, "roles_stale")
+
+
 async def test_a_page_of_the_portal_has_the_issuer_confirm_roles_by_itself(
     approval: Approval, provider: Provider
 ) -> None:
