@@ -136,11 +136,12 @@ class AssignRole(_OfRole):
 
     async def perform(self, work: Work) -> Done:
         him = await self._him(work)
-        if self.role not in await members.given(work.connection, him.id):
+        given = await members.given(work.connection, him.id)
+        if self.role not in given:
             await members.give(work.connection, him.id, self.role)
             assigned = people.assign(him, self.role, by=work.by.person)
             work.say(assigned.model_copy(update={"change_id": work.change_id}))
-            if membership.becomes_privileged(him, self.role):
+            if membership.starts_anew(given, self.role):
                 await _start_anew(work, him, "privileged_role", self.language)
                 await _remove_factors(work, him)
         return Done(await shown(work, him))

@@ -125,9 +125,13 @@ def check_way_back(*, has_codes: bool) -> None:
         )
 
 
-def becomes_privileged(him: Member, role: str) -> bool:
-    """Say whether a role makes somebody privileged who was not: he sets up anew."""
-    return role in PRIVILEGED_ROLES and not him.is_privileged
+def starts_anew(given: Collection[str], role: str) -> bool:
+    """Say whether a role is the first privileged one that people give somebody: he sets up anew.
+
+    What an issuer's group gave him does not count: it counts only in sessions that began at the issuer, and says nothing of
+    who has set his password here.
+    """
+    return role in PRIVILEGED_ROLES and PRIVILEGED_ROLES.isdisjoint(given)
 
 
 def warnings(deciders: int) -> list[str]:

@@ -84,6 +84,29 @@ async def test_a_first_privileged_role_starts_its_holder_anew(approval: Approval
     assert types(await approval.published(member["id"]))[-1] == "member.role_assigned"
 
 
+async def test_whom_a_group_has_made_privileged_starts_anew_all_the_same(approval: Approval) -> None:
+    member = await added(approval, "group@contoso.example")
+    await set_up(approval, "group@contoso.example")
+    issuer = new_id()
+    await approval.pool.execute(
+        """INSERT INTO issuers (id, tenant, issuer, name, client_id, algorithm, group_claim, mapping, added_at)
+           VALUES ($1, 'contoso', 'https://id.contoso.example', 'C', 'c', 'RS256', 'groups', '{}', now())""",
+        issuer,
+    )
+    await approval.pool.execute(
+        "INSERT INTO group_roles VALUES ($1, 'lockbox_approver', $2, now())", member["id"], issuer
+    )
+    shown = (await approval.call(ADMIN, "GET", f"{PATH}/group@contoso.example")).json()
+    assert (shown["roles"], shown["group_roles"]) == (["lockbox_approver"], ["lockbox_approver"])
+    refused(await approval.call(HELPDESK, "POST", f"{PATH}/group@contoso.example/password-reset"), 403, "forbidden")
+    refused(await take(approval, "group@contoso.example", "lockbox_approver"), 409, "role_of_issuer")
+    given = await give(approval, "group@contoso.example", "lockbox_approver")
+    assert (given.status_code, given.json()["has_password"]) == (200, False)
+    assert await waiting_mails(approval, "group@contoso.example") == ["privileged_role"]
+    assert (await take(approval, "group@contoso.example", "lockbox_approver")).status_code == 204
+    await approval.pool.execute("DELETE FROM group_roles WHERE member_id = $1", member["id"])
+
+
 @pytest.mark.parametrize("who", [DPO, HELPDESK, AUDITOR, USER])
 async def test_only_a_global_admin_gives_and_takes_roles(approval: Approval, who: str) -> None:
     before = await approval.everything()

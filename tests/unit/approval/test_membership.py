@@ -99,6 +99,13 @@ def test_as_many_stay_as_a_decision_takes(deciders: int, required: int, *, enoug
             membership.check_enough(deciders, required)
 
 
+@pytest.mark.parametrize("given", subsets(TENANT))
+def test_the_first_privileged_role_that_people_give_starts_somebody_anew(given: frozenset[str]) -> None:
+    for role in TENANT_ROLES | PROVIDER_ROLES:
+        expected = role in PRIVILEGED_ROLES and not given & PRIVILEGED_ROLES
+        assert membership.starts_anew(given, role) is expected
+
+
 @pytest.mark.parametrize(("realm", "role"), [("provider", "global_admin"), ("contoso", "operator"), ("contoso", "")])
 def test_a_role_of_the_other_realm_is_unknown(realm: str, role: str) -> None:
     with pytest.raises(Invalid, match="unknown_role"):
