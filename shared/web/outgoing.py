@@ -24,6 +24,8 @@ Lookup = Callable[[str, int], Awaitable[Sequence[Address]]]
 WHOLE_SECONDS: Final = 10.0
 LARGEST_ANSWER: Final = 1024 * 1024
 _TRIED_ADDRESSES: Final = 4
+# How long one of several addresses may keep the others waiting.
+_PATIENCE_SECONDS: Final = 2.0
 _LOOKUPS_AT_ONCE: Final = 4
 _CONNECTIONS: Final = httpx.Limits(max_connections=50, max_keepalive_connections=10, keepalive_expiry=5.0)
 
@@ -214,9 +216,12 @@ class _Judging(httpcore.AsyncNetworkBackend):
                     "networks that they may, and only these are spoken to without TLS"
                 )
         failed: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in addresses[:_TRIED_ADDRESSES]:
+        tried = addresses[:_TRIED_ADDRESSES]
+        for position, address in enumerate(tried, 1):
+            # Behind the last address nothing waits.
+            patience = timeout if position == len(tried) else min(timeout or _PATIENCE_SECONDS, _PATIENCE_SECONDS)
             try:
-                return await self._network.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                return await self._network.connect_tcp(str(address), port, patience, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed
