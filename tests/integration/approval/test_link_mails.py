@@ -6,9 +6,11 @@ import asyncio
 import sys
 from typing import Any
 
+from services.approval.store import mails
+from shared.database.pool import transaction
 from tests.integration.approval.system import Approval
 from tests.integration.approval.test_links import mailed, mailing
-from tests.integration.approval.test_members import ADMIN, HELPDESK, PATH, added
+from tests.integration.approval.test_members import ADMIN, HELPDESK, PATH, added, waiting_mails
 from tests.integration.notifier.catching import Catcher
 
 # Another copy of the service at its mails, and nothing else of it.
@@ -124,3 +126,16 @@ async def test_two_copies_of_the_service_send_each_mail_once(approval: Approval,
         await added(approval, f"many{number}@contoso.example")
     await asyncio.gather(*(mailing(approval, catcher).send_due() for _ in range(3)))
     assert [len(catcher.to(f"many{number}@contoso.example")) for number in range(6)] == [1] * 6
+
+
+async def test_what_ended_long_ago_is_forgotten_and_what_is_open_is_not(approval: Approval) -> None:
+    for name in ("ended", "open"):
+        await added(approval, f"{name}@contoso.example")
+    old = "SELECT l.id FROM links l JOIN members m ON m.id = l.member_id WHERE m.email = 'ended@contoso.example'"
+    await approval.pool.execute(
+        f"UPDATE links SET expires_at = clock_timestamp() - interval '31 days' WHERE id = ({old})"
+    )
+    async with transaction(approval.pool) as connection:
+        assert await mails.prune(connection) == 1
+    assert await approval.pool.fetchval(f"SELECT count(*) FROM ({old}) AS gone") == 0
+    assert await waiting_mails(approval, "open@contoso.example") == ["welcome"]
