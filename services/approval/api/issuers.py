@@ -16,14 +16,14 @@ from services.approval.oidc.faults import IssuerFault
 from services.approval.oidc.secrets import seal
 from services.approval.parts import Parts, parts_of
 from services.approval.store import issuers
-from shared.database.pool import ACQUIRE_SECONDS
+from shared.database.pool import ACQUIRE_SECONDS, transaction
 from shared.events.envelope import new_id
 from shared.events.members import TenantRole
 from shared.settings import portal_of
 from shared.web.answers import answer
 from shared.web.bodies import Router
 from shared.web.fields import Body, EventId, Name, Realm, TenantId
-from shared.web.idempotency import DOCUMENTED, Claim, IdempotencyKey, claim_of
+from shared.web.idempotency import DOCUMENTED, Claim, IdempotencyKey, claim_of, claim_one
 from shared.web.problems import invalid, not_found, refuses
 
 router = Router(tags=["issuers"])
@@ -126,7 +126,12 @@ async def add_issuer(
     try:
         await parts.relying.look_at(body.issuer, body.algorithm, with_secret=body.client_secret is not None)
     except IssuerFault as fault:
-        raise invalid((fault.field, f"is not accepted: {fault.detail.rstrip('.')}")) from None
+        async with transaction(parts.pool) as connection:
+            # A call that was made before gets its answer, also while the issuer is down.
+            made = await claim_one(connection, claim)
+            if made is not None:
+                return made.response()
+            raise invalid((fault.field, f"is not accepted: {fault.detail.rstrip('.')}")) from None
     issuer_id = new_id()
     sealed = None
     if body.client_secret is not None:

@@ -242,6 +242,14 @@ async def test_a_call_that_is_sent_again_adds_nothing_more(approval: Approval, f
     answers = [await approval.call(ADMIN, "POST", ISSUERS, body(forger), idempotency_key="the same") for _ in range(2)]
     assert [one.status_code for one in answers] == [201, 201]
     assert answers[0].content == answers[1].content
+    forger.status["/.well-known/openid-configuration"] = 500
+    again = await approval.call(ADMIN, "POST", ISSUERS, body(forger), idempotency_key="the same")
+    assert (again.status_code, again.content) == (201, answers[0].content)
+    # A refusal keeps no key.
+    for _ in range(2):
+        refused(
+            await approval.call(ADMIN, "POST", ISSUERS, body(forger), idempotency_key="another"), 422, "invalid_request"
+        )
 
 
 async def test_a_tenant_that_asks_for_two_approvals_votes_on_an_issuer(approval: Approval, forger: Forger) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from shared.web import outgoing
 from shared.web.outgoing import Address, NotAllowed, TooMuch, is_public, is_within, outgoing_client
 
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
@@ -279,6 +282,23 @@ async def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
     async with server(answers()) as port:
         names = Names(["127.0.0.2", "127.0.0.1"])
         response = await get(f"http://several.example:{port}/", allow=LOOPBACK, lookup=names)
+    assert response.text == "hello"
+
+
+async def test_an_address_that_is_deaf_does_not_keep_the_next_one_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "_PATIENCE_SECONDS", 0.2)
+    async with server(answers()) as port:
+        with contextlib.ExitStack() as held:
+            # Nobody takes its connections, and those that wait already are all that it lets wait.
+            deaf = held.enter_context(socket.socket())
+            deaf.bind(("127.0.0.2", port))
+            deaf.listen(0)
+            for _ in range(3):
+                waiting = held.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(deaf.getsockname())
+            names = Names(["127.0.0.2", "127.0.0.1"])
+            response = await get(f"http://several.example:{port}/", allow=LOOPBACK, lookup=names)
     assert response.text == "hello"
 
 
