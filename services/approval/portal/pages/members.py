@@ -22,6 +22,11 @@ _ROLES: Final = {
     False: ("global_admin", "lockbox_approver", "user_admin", "auditor"),
 }
 _FACTS: Final = ("employer", "job_title", "country")
+_ROLE_ACTS: Final = frozenset({"give", "take"})
+_ACTS: Final = frozenset({"reset", "factors", "remove"})
+_MOST_AT_ONCE: Final = 100
+# More names than these help nobody.
+_NAMED: Final = 20
 _DONE: Final = {
     "added": N_("The member was added. A one-time link to set a password is on its way by e-mail."),
     "given": N_("The role was given."),
@@ -82,6 +87,7 @@ async def members(
         roles=_ROLES[page.provider],
         deciders=None if page.provider else await _deciders(page),
         many=MANY,
+        named=_NAMED,
         rights=rights_of(page),
         notice=page.words.gettext(_DONE[done]) if done in _DONE else None,
     )
@@ -91,8 +97,11 @@ async def _deciders(page: Page) -> list[dict[str, Any]]:
     """Give who may decide on the tenant's requests, by name."""
     found: dict[str, dict[str, Any]] = {}
     for role in sorted(DECIDING_ROLES):
-        for one in (await page.api.get(members_path(page), role=role, limit=100))["items"]:
-            found[one["email"]] = one
+        cursor: str | None = ""
+        while cursor is not None:
+            some = await page.api.get(members_path(page), role=role, cursor=cursor, limit=_MOST_AT_ONCE)
+            found |= {one["email"]: one for one in some["items"]}
+            cursor = some["next_cursor"]
     return sorted(found.values(), key=lambda one: (str(one["name"]).casefold(), one["email"]))
 
 
@@ -151,7 +160,7 @@ async def member(page: SignedInPage, email: str, done: Annotated[str, Query()] =
 
 @router.get("/members/{email}/roles/{role}/{act}")
 async def role_form(page: SignedInPage, email: str, role: str, act: str) -> Response:
-    return await _act_form(page, email, act if act in ("give", "take") else None, role)
+    return await _act_form(page, email, act if act in _ROLE_ACTS else None, role)
 
 
 @router.post("/members/{email}/roles/{role}/{act}")
@@ -162,14 +171,11 @@ async def change_role(
     role: str,
     act: str,
 ) -> Response:
+    if act not in _ROLE_ACTS:
+        raise not_found()
     path = members_path(page, email, "roles", role)
     try:
-        if act == "give":
-            answer = await page.api.put(path)
-        elif act == "take":
-            answer = await page.api.delete(path)
-        else:
-            raise not_found()
+        answer = await page.api.put(path) if act == "give" else await page.api.delete(path)
     except Problem as problem:
         return await _act_form(page, email, act, role, problem)
     return _after(answer.content, address_of(email), "given" if act == "give" else "taken")
@@ -177,20 +183,20 @@ async def change_role(
 
 @router.get("/members/{email}/{act}")
 async def act_form(page: SignedInPage, email: str, act: str) -> Response:
-    return await _act_form(page, email, act if act in ("reset", "factors", "remove") else None)
+    return await _act_form(page, email, act if act in _ACTS else None)
 
 
 @router.post("/members/{email}/{act}")
 async def do_act(page: SignedInPage, form: Posted, email: str, act: str) -> Response:
+    if act not in _ACTS:
+        raise not_found()
     try:
         if act == "reset":
             answer = await page.api.post(members_path(page, email, "password-reset"), key=form.key)
         elif act == "factors":
             answer = await page.api.delete(members_path(page, email, "factors"))
-        elif act == "remove":
-            answer = await page.api.delete(members_path(page, email))
         else:
-            raise not_found()
+            answer = await page.api.delete(members_path(page, email))
     except Problem as problem:
         return await _act_form(page, email, act, problem=problem)
     if act == "remove":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -56,6 +57,16 @@ async def test_a_change_of_settings_is_proposed_seen_before_and_after_and_carrie
     assert "carried out" in text_of(page)
     now = (await approval.call(DPO, "GET", "/v1/tenants/contoso/settings")).json()
     assert (now["max_duration"], now["enabled"], now["services"]) == ("PT3H", False, ["exchange-online"])
+
+
+async def test_a_double_click_is_one_vote(approval: Approval) -> None:
+    path = await proposed(approval, decision_window="P2D")
+    voter = await browser_of(approval, DPO)
+    form = form_to(await voter.open(path), f"{path}/approve")
+    for answer in await asyncio.gather(*(voter.send(form) for _ in range(3))):
+        went(answer, path)
+    change = (await approval.call(DPO, "GET", f"/v1/tenants/contoso{path}")).json()
+    assert (change["state"], len(change["votes"])) == ("carried", 2)
 
 
 async def test_one_denial_rejects_a_change_and_a_settled_one_takes_no_vote(approval: Approval) -> None:
