@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.events.envelope import new_id
 from shared.events.members import MemberAdded, PasswordReset
 from tests.integration.approval.system import Approval, refused, types
 
@@ -122,6 +123,38 @@ async def test_a_reset_ends_password_and_sessions_and_mails_a_link(approval: App
     assert await waiting_mails(approval, "reset@contoso.example") == ["reset"]
     shown = (await approval.call(ADMIN, "GET", f"{PATH}/reset@contoso.example")).json()
     assert shown["has_password"] is False
+
+
+async def test_a_reset_that_is_sent_again_mails_one_link(approval: Approval) -> None:
+    member = await added(approval, "hasty@contoso.example")
+    path = f"{PATH}/hasty@contoso.example/password-reset"
+    first, second = [await approval.call(HELPDESK, "POST", path, idempotency_key="reset-1") for _ in range(2)]
+    assert (first.status_code, first.content) == (202, second.content)
+    assert types(await approval.published(member["id"])) == ["member.added", "member.password_reset"]
+    # Without a key each call is one of its own, and the newest link counts.
+    answers = await asyncio.gather(*(approval.call(who, "POST", path) for who in (ADMIN, HELPDESK, ADMIN)))
+    assert [one.status_code for one in answers] == [202] * 3
+    assert await waiting_mails(approval, "hasty@contoso.example") == ["reset"]
+
+
+async def test_second_factors_are_removed_where_somebody_has_lost_them(approval: Approval) -> None:
+    member = await added(approval, "lost-phone@contoso.example")
+    factors = [new_id(), new_id()]
+    for factor in factors:
+        await approval.pool.execute(
+            """INSERT INTO factors (id, member_id, kind, added_at, confirmed_at, secret)
+               VALUES ($1, $2, 'totp', now(), now(), 'x')""",
+            factor,
+            member["id"],
+        )
+    path = f"{PATH}/lost-phone@contoso.example/factors"
+    for _ in range(2):
+        assert (await approval.call(HELPDESK, "DELETE", path)).status_code == 204
+    events = (await approval.published(member["id"]))[1:]
+    assert types(events) == ["member.factor_removed"] * 2
+    assert [event.data.factor_id for event in events] == sorted(factors)
+    shown = (await approval.call(ADMIN, "GET", f"{PATH}/lost-phone@contoso.example")).json()
+    assert shown["factors"] == []
 
 
 @pytest.mark.parametrize("him", [ADMIN, DPO, HELPDESK])
