@@ -185,6 +185,8 @@ def _factor(page: Page, factor_id: str) -> dict[str, Any]:
 
 @router.get("/account/recovery-codes")
 async def codes_form(page: SignedInPage) -> Response:
+    if not page.has("global_admin"):
+        raise not_found()
     return _prove(page, "codes")
 
 

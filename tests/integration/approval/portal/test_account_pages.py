@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pyotp
 
@@ -64,6 +65,12 @@ async def test_one_time_codes_are_registered_by_picture_or_text_and_asked_for_at
     form = form_to(await other.open("/sign-in"), "/sign-in")
     asked = await other.send(form, realm="contoso", email=DPO, password=PASSWORD)
     assert "One-time code" in text_of(asked)
+    assert PASSWORD not in asked.text
+    # The code that confirmed it is used up; the next one counts already.
+    form = form_to(asked, "/sign-in")
+    assert (await other.send(form, code=code)).status_code == 401
+    went(await other.send(form, code=pyotp.TOTP(plain).at(time.time() + 30)), "/")
+    assert "password and one-time code" in text_of(await other.open("/account"))
 
     link = re.search(r'href="(/account/factors/[^"]+)"', page.text)
     assert link is not None
@@ -132,8 +139,11 @@ async def test_an_administrator_gets_new_recovery_codes_to_print_and_others_get_
     for code in codes:
         assert code not in (await browser.open("/account")).text
     other = await browser_of(approval, HELPDESK)
-    form = form_to(await other.open("/account/recovery-codes"), "/account/recovery-codes")
-    assert (await other.send(form, password=PASSWORD)).status_code == 403
+    assert (await other.get("/account/recovery-codes")).status_code == 404
+    csrf = form_to(await other.open("/account"), "/account/password").value("csrf")
+    refused = await other.post("/account/recovery-codes", [("csrf", csrf), ("password", PASSWORD)])
+    assert refused.status_code == 403
+    assert not re.findall(r'<li class="code">', refused.text)
 
 
 async def test_the_page_speaks_german_to_who_reads_german(approval: Approval) -> None:
