@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import pairwise
 from typing import Any, Final, NoReturn
 
@@ -56,6 +57,11 @@ def make_app() -> typer.Typer:
     return app
 
 
+@cache
+def _command() -> Any:
+    return typer.main.get_command(make_app())
+
+
 def main() -> NoReturn:
     """Run the command line: exit code 0 for done, 1 for refused or failed, 2 for wrong usage."""
     sys.exit(run(sys.argv[1:]))
@@ -69,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # Only a replaced one has it not.
     as_json = _wants_json(arguments)
     try:
-        code = make_app()(args=list(arguments), prog_name="lockbox", standalone_mode=False)
+        code = _command()(args=list(arguments), prog_name="lockbox", standalone_mode=False)
     except Stop as stop:
         complain(stop, as_json=as_json)
         return stop.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
@@ -25,7 +26,7 @@ from lockbox.cli.profiles import Profile
 from lockbox.cli.terminal import USAGE, ask, refuse, secrets, somebody_is_there
 from lockbox.cli.words import a_time
 from lockbox.client.blocking import Client
-from lockbox.client.errors import LockboxError, Unauthorized
+from lockbox.client.errors import Unauthorized
 from lockbox.client.things.people import Me, SignedIn
 
 
@@ -112,14 +113,9 @@ def _kept(invocation: Invocation, session: SignedIn, realm: str | None, email: s
 
 def logout(invocation: Invocation) -> None:
     """Sign out: the session ends everywhere, and its token is removed from this machine."""
-    try:
+    # One that counts nowhere any more is removed all the same; after any other error it stays for another try.
+    with suppress(Unauthorized):
         invocation.client.sign_out()
-    except Unauthorized:
-        # It counts nowhere already.
-        pass
-    except LockboxError:
-        # The token stays for another try: it still counts.
-        raise
     profiles.forget_session(invocation.profile_name)
     invocation.done("signed out")
 

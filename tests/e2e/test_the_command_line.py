@@ -4,13 +4,19 @@ import asyncio
 import json
 import os
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 
-from tests.integration.cli.commands import Desk
+from tests.integration.cli.commands import Desk, Here
+from tests.integration.cli.people import PASSWORD, addresses, comes_in, link_to
+from tests.integration.cli.test_every_command import LEAVES
+from tests.integration.notifier.catching import Catcher, catching
+from tests.oidc_provider.forger import Forger, forging
 from tests.servers import PostgresServer, RabbitServer
 from tests.system import DEMO_PASSWORD, System, running_system
 
@@ -26,8 +32,23 @@ PEOPLE = {
 
 
 @pytest.fixture(scope="module")
-async def system(postgres: PostgresServer, rabbitmq: RabbitServer) -> AsyncIterator[System]:
-    async with running_system(postgres, rabbitmq, virtual_host="e2e-commands") as running:
+async def mail() -> AsyncIterator[Catcher]:
+    async with catching() as catcher:
+        yield catcher
+
+
+@pytest.fixture(scope="module")
+async def issuer() -> AsyncIterator[Forger]:
+    async with forging() as forger:
+        yield forger
+
+
+@pytest.fixture(scope="module")
+async def system(postgres: PostgresServer, rabbitmq: RabbitServer, mail: Catcher) -> AsyncIterator[System]:
+    allowed = {"LOCKBOX_OUTBOUND_ALLOW": "127.0.0.0/8"}
+    async with running_system(
+        postgres, rabbitmq, virtual_host="e2e-commands", smtp_url=mail.url, settings=allowed
+    ) as running:
         yield running
 
 
@@ -38,15 +59,16 @@ async def desk(system: System, tmp_path_factory: pytest.TempPathFactory) -> Desk
     return desk
 
 
+@pytest.fixture(scope="module")
+def here(desk: Desk) -> Here:
+    """The same computer, without a process for each command."""
+    return Here(desk.folder)
+
+
 async def sign_in(desk: Desk, system: System, name: str, *, email: str | None = None) -> Any:
     realm, known = PEOPLE.get(name, ("contoso", email or ""))
-    addresses = [part for service in ("request-api", "approval", "audit") for part in _address(system, service)]
     who = ("--realm", realm, "--email", email or known, "--password-stdin")
-    return await desk.does("login", *who, *addresses, profile=name, stdin=f"{DEMO_PASSWORD}\n")
-
-
-def _address(system: System, service: str) -> tuple[str, str]:
-    return f"--{service}", system.urls[service.replace("-", "_")]
+    return await desk.does("login", *who, *addresses(system), profile=name, stdin=f"{DEMO_PASSWORD}\n")
 
 
 async def submitted(desk: Desk, *more: str, tenant: str = "contoso", detail: str = "The mailbox does not open.") -> str:
@@ -122,8 +144,8 @@ async def used(system: System, token: str) -> None:
     """Act under the grant, through the client that programs use."""
     import lockbox
 
-    addresses = lockbox.Addresses(**{name: system.urls[name] for name in ("request_api", "approval", "audit")})
-    async with lockbox.AsyncClient(addresses) as client:
+    where = lockbox.Addresses(system.urls["request_api"])
+    async with lockbox.AsyncClient(where) as client:
         action = await client.actions.act(token, ALICE, "read")
         done = await client.actions.complete(token, action.action_id, "success")
         assert (action.allowed, done.outcome) == (True, "success")
@@ -227,8 +249,143 @@ async def test_settings_are_shown_and_set_field_by_field(desk: Desk, tmp_path: P
         assert (said.code, said.out) == (2, ""), said
 
 
+async def test_a_customer_is_registered_and_administers_itself(
+    system: System, here: Here, mail: Catcher, issuer: Forger
+) -> None:
+    first = ("--name", "Acme", "--admin-email", "anna@acme.example", "--admin-name", "Anna Arendt")
+    tenant = await here.does("tenant", "register", "acme", *first, profile="otto")
+    assert (tenant["entitled"], tenant["enabled"]) == (True, False)
+    assert "acme" in [one["id"] for one in (await here.does("tenant", "list", profile="otto"))["items"]]
+    codes = (await comes_in(here, system, mail, "anna@acme.example"))["recovery_codes"]
+    assert len(codes) == 10
+    again = await here.is_refused(
+        "setup", "--password-stdin", profile="anna", stdin=f"{await link_to(mail, 'anna@acme.example')}\n{PASSWORD}\n"
+    )
+    assert again["code"] == "link_invalid"
+
+    services = await here.does("service", "list", profile="anna")
+    assert "exchange-online" in [one["id"] for one in services["items"]]
+    await here.does("settings", "set", "enabled=on", "services=exchange-online", profile="anna")
+    assert (await here.does("tenant", "show", profile="anna"))["enabled"]
+    lena = ("lena@acme.example", "--name", "Lena Lang", "--country", "DE")
+    added = await here.does("member", "add", *lena, "--role", "lockbox_approver", profile="anna")
+    assert added["roles"] == ["lockbox_approver"]
+    await comes_in(here, system, mail, "lena@acme.example")
+    assert (await here.does("role", "give", "lena@acme.example", "auditor", profile="anna"))["roles"]
+    await here.does("role", "remove", "lena@acme.example", "auditor", "--yes", profile="anna")
+    assert (await here.does("member", "show", "lena@acme.example", profile="anna"))["roles"] == ["lockbox_approver"]
+    listed = await here.does("member", "list", "--role", "lockbox_approver", profile="anna")
+    assert [one["email"] for one in listed["items"]] == ["lena@acme.example"]
+    last = await here.is_refused("role", "remove", "anna@acme.example", "global_admin", "--yes", profile="anna")
+    assert last["code"] == "last_global_admin"
+    gone = await here.does("tenant", "entitlement", "acme", "--off", profile="otto")
+    assert (gone["entitled"], gone["enabled"]) == (False, True)
+
+    await voted(here)
+    await machine(here, system)
+    await trusted(here, issuer)
+    await reset_and_recovered(here, system, mail, codes)
+
+
+async def voted(here: Here) -> None:
+    """A rule of two: what weakens protection waits for the other one."""
+    await here.does("settings", "set", "approvals_required=2", profile="anna")
+    change = await here.does("settings", "set", "approvals_required=1", profile="anna")
+    assert (change["state"], change["changes"]["approvals_required"]["after"]) == ("open", 1)
+    told = await here.lockbox("change", "show", change["id"], profile="lena")
+    assert (told.code, "2 -> 1" in told.out) == (0, True)
+    assert (await here.does("settings", "show", profile="anna"))["approvals_required"] == 2
+    twice = await here.is_refused("change", "approve", change["id"], profile="anna")
+    assert twice["code"] == "already_voted"
+    rejected = await here.does("change", "deny", change["id"], profile="lena")
+    assert rejected["state"] == "rejected"
+    other = await here.does("settings", "set", "approvals_required=1", profile="anna")
+    carried = await here.does("change", "approve", other["id"], profile="lena")
+    assert carried["state"] == "carried"
+    assert len((await here.does("change", "list", profile="lena"))["items"]) == 2
+    assert (await here.does("settings", "show", profile="anna"))["approvals_required"] == 1
+
+
+async def machine(here: Here, system: System) -> None:
+    """A program reads the log, until its client is revoked."""
+    made = await here.does("client", "create", "siem", profile="anna")
+    who = ("--client", made["id"], "--password-stdin", *addresses(system))
+    await here.does("login", *who, profile="siem", stdin=f"{made['secret']}\n")
+    tail = await here.start("tail", "--output", "json", "--type", "client.revoked", profile="siem")
+    assert (await here.does("history", profile="siem"))["items"] == []
+    assert made["id"] in [one["id"] for one in (await here.does("client", "list", profile="anna"))["items"]]
+    await here.does("client", "revoke", made["id"], "--yes", profile="anna")
+    refused = await here.is_refused("login", *who, profile="siem", stdin=f"{made['secret']}\n")
+    assert refused["code"] == "invalid_client"
+    async with asyncio.timeout(60):
+        _, error = await tail.communicate()
+    assert (tail.returncode, b"token" in error) == (1, True), "its token ends with it"
+
+
+async def trusted(here: Here, issuer: Forger) -> None:
+    given = (issuer.issuer, "--name", "Acme", "--client-id", "lockbox", "--group", "legal=lockbox_approver")
+    added = await here.does("issuer", "add", *given, profile="anna")
+    assert added["mapping"] == {"legal": "lockbox_approver"}
+    assert [one["id"] for one in (await here.does("issuer", "list", profile="lena"))["items"]] == [added["id"]]
+    await here.does("issuer", "remove", added["id"], "--yes", profile="anna")
+    wrong = await here.is_refused("issuer", "add", f"{issuer.issuer}/other", *given[1:], profile="anna")
+    assert (wrong["code"], wrong["errors"][0]["field"]) == ("invalid_request", "issuer")
+
+
+async def reset_and_recovered(here: Here, system: System, mail: Catcher, codes: list[str]) -> None:
+    sent = await here.does("member", "reset-password", "lena@acme.example", "--yes", profile="anna")
+    assert sent["sent_to"] == "lena@acme.example"
+    assert (await here.is_refused("whoami", profile="lena"))["status"] == 401
+    await comes_in(here, system, mail, "lena@acme.example", number=2)
+    new = "quite another long password"
+    await here.does("recover", "--password-stdin", profile="anna", stdin=f"{codes[0]}\n{new}\n")
+    used = await here.is_refused("recover", "--password-stdin", profile="anna", stdin=f"{codes[0]}\n{new}\n")
+    assert used["code"] == "invalid_credentials"
+    await here.does("login", "--password-stdin", profile="anna", stdin=f"{new}\n")
+    await here.does("member", "remove", "lena@acme.example", "--yes", profile="anna")
+
+
+async def test_ones_own_account_is_kept_in_order(system: System, here: Here, mail: Catcher) -> None:
+    await here.does("member", "add", "nina@contoso.example", "--name", "Nina", "--role", "auditor", profile="admin")
+    await comes_in(here, system, mail, "nina@contoso.example")
+    new = "a newly chosen long password"
+    await here.does("password", "change", "--password-stdin", profile="nina", stdin=f"{PASSWORD}\n{new}\n")
+    begun = await here.does("factor", "add-totp", "--password-stdin", profile="nina", stdin=f"{new}\n")
+    totp, now = pyotp.TOTP(begun["secret"]), int(time.time())
+    confirming = ("--confirm", begun["factor_id"], "--code", totp.at(now - 30))
+    await here.does("factor", "add-totp", *confirming, profile="nina")
+    (factor,) = (await here.does("factor", "list", profile="nina"))["items"]
+    assert factor["kind"] == "totp"
+
+    again = ("login", "--password-stdin")
+    assert (await here.is_refused(*again, profile="nina", stdin=f"{new}\n"))["code"] == "code_required"
+    await here.does(*again, "--code", totp.at(now), profile="nina", stdin=f"{new}\n")
+    sessions = (await here.does("session", "list", profile="nina"))["items"]
+    assert [one["method"] for one in sessions if one["current"]] == ["password+totp"]
+    (other,) = [one["id"] for one in sessions if not one["current"]]
+    await here.does("session", "revoke", other, profile="nina")
+    assert len((await here.does("session", "list", profile="nina"))["items"]) == 1
+    removing = ("factor", "remove", factor["id"], "--yes", "--password-stdin")
+    assert (await here.does(*removing, profile="nina", stdin=f"{new}\n"))["items"] == []
+    await here.does("member", "remove-factors", "nina@contoso.example", "--yes", profile="admin")
+
+
+async def test_the_first_operator_is_made_once_on_the_server(system: System, desk: Desk) -> None:
+    server = Desk(desk.folder, **system.environments["approval"])
+    refused = await server.is_refused("admin", "bootstrap", "--email", "olga@provider.example", "--name", "Olga")
+    assert "operator already" in refused["detail"]
+
+
 async def test_a_config_folder_is_made_for_its_owner_alone(desk: Desk) -> None:
     if os.name == "posix":
         assert stat.S_IMODE((desk.folder / "sessions").stat().st_mode) == 0o700
         assert stat.S_IMODE((desk.folder / "profiles" / "eve.json").stat().st_mode) == 0o600
     assert not list(desk.folder.glob("**/*.json.*")), "no draft is left"
+
+
+def test_every_command_was_tried_on_the_real_system() -> None:
+    tried = {path for path in LEAVES if any(ran[: len(path)] == path for ran in Desk.ran)}
+    if ("request", "submit") not in tried or ("factor", "remove") not in tried:
+        pytest.skip("only a part of this file was run")
+    # The other tests of this folder start a system, and replay what was dead.
+    assert LEAVES.keys() - tried <= {("up",), ("dead", "list"), ("dead", "show"), ("dead", "replay")}

@@ -10,7 +10,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 import pytest
 
@@ -37,7 +37,9 @@ class Said:
 
 
 class Desk:
-    """Somebody's computer: `await desk.lockbox("request", "list", profile="eve")`."""
+    """Somebody's computer: `await desk.lockbox("request", "list", profile="eve")`. `ran` is every command of this run."""
+
+    ran: ClassVar[set[tuple[str, ...]]] = set()
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -47,6 +49,7 @@ class Desk:
         self.environment |= {"OPENLOCKBOX_CONFIG_DIR": str(folder), "TZ": "UTC"} | environment
 
     async def start(self, *arguments: str, profile: str | None = None) -> asyncio.subprocess.Process:
+        self.ran.add(arguments)
         chosen = () if profile is None else ("--profile", profile)
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -84,6 +87,7 @@ class Here(Desk):
     """The same in this process: quicker, for what needs no process of its own. One command at a time."""
 
     async def lockbox(self, *arguments: str, profile: str | None = None, stdin: str | TextIO = "") -> Said:
+        self.ran.add(arguments)
         chosen = () if profile is None else ("--profile", profile)
         out, error = io.StringIO(), io.StringIO()
         given = io.StringIO(stdin) if isinstance(stdin, str) else stdin
