@@ -13,7 +13,7 @@ INSTALL_VENV = { echo "installing python3-venv with apt-get"; [ "$$(id -u)" = 0 
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv >/dev/null; } || \
 	{ echo "this Python makes no virtual environments; as root: apt-get install python3-venv"; exit 1; }
 
-.PHONY: demo up test check bench test-rabbitmq4 format lock clean
+.PHONY: demo up test check bench test-rabbitmq4 screenshots format lock clean
 
 demo: $(READY)  ## The whole story on real servers, told step by step
 	@$(BIN)/python -m deploy.demo
@@ -38,6 +38,10 @@ test-rabbitmq4: $(READY)  ## What is claimed about delivery, on RabbitMQ 4
 	@if [ -n "$$LOCKBOX_AMQP_URL" ]; then exec $(BIN)/pytest -q -m delivery; fi; \
 	$(BIN)/python -m deploy.local.trixie $(RABBITMQ4_ROOT) && \
 	LOCKBOX_RABBITMQ_ROOT=$(RABBITMQ4_ROOT) exec $(BIN)/pytest -q -m delivery
+
+screenshots: $(READY)  ## The pictures of the README, taken from the running portal
+	@mkdir -p docs/screenshots
+	@$(BIN)/pytest -q tests/browser/test_pictures.py --screenshots docs/screenshots
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -59,3 +59,8 @@ async def windows(browser: Browser, system: System) -> AsyncIterator[Windows]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", type=Path, help="write pictures of the main pages into this folder")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    wanted = config.getoption("--screenshots", default=None) is not None
+    return True if collection_path.name == "test_pictures.py" and not wanted else None

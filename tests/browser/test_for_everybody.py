@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
@@ -39,19 +37,6 @@ PAGES = {
 OPENED = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 
 
-async def requests_in(windows: Windows) -> dict[str, str]:
-    waiting = await windows.asked(
-        ticket="PAGES-1", reason={"category": "legal_demand", "detail": "A court asks. " * 20}
-    )
-    manager = await windows.person("dpo@contoso.example")
-    await manager.does("approval", "POST", f"/v1/requests/{waiting}/questions", {"text": "Which court?"})
-    return {
-        "waiting": waiting,
-        "granted": await windows.granted(ticket="PAGES-2"),
-        "for_provider": await windows.asked(passed_on=False, ticket="PAGES-3"),
-    }
-
-
 async def window_of(windows: Windows, email: str, **how: object) -> Page:
     return await windows.of(email, **how) if email else await windows.blank(**how)  # type: ignore[arg-type]
 
@@ -64,7 +49,7 @@ async def window_of(windows: Windows, email: str, **how: object) -> Page:
 async def test_axe_finds_nothing_on_any_page(
     windows: Windows, language: str, scheme: str, rules: dict[str, object]
 ) -> None:
-    ids, axe = await requests_in(windows), Axe()
+    ids, axe = await windows.requests(), Axe()
     found: list[str] = []
     for email, addresses in PAGES.items():
         page = await window_of(windows, email, locale=language, color_scheme=scheme)
@@ -81,7 +66,7 @@ async def test_axe_finds_nothing_on_any_page(
 
 
 async def test_on_a_phone_nothing_has_to_be_moved_sideways(windows: Windows) -> None:
-    ids = await requests_in(windows)
+    ids = await windows.requests()
     found: list[str] = []
     for email, addresses in PAGES.items():
         page = await window_of(windows, email, viewport=PHONE, locale="de-DE")
@@ -154,22 +139,3 @@ async def test_by_keyboard_alone_one_signs_in_and_decides(windows: Windows) -> N
     await to(page, "button[data-sends=approve]")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("Approved, not used yet").first).to_be_visible()
-
-
-async def test_pictures_of_the_main_pages(windows: Windows, pytestconfig: pytest.Config) -> None:
-    folder: Path | None = pytestconfig.getoption("--screenshots")
-    if folder is None:
-        pytest.skip("pictures are taken by `make screenshots`")
-    ids = await requests_in(windows)
-    for name, email, address, how in (
-        ("requests", "dpo@contoso.example", "/requests", {}),
-        ("request", "dpo@contoso.example", "/requests/{waiting}", {}),
-        ("request-dark", "dpo@contoso.example", "/requests/{waiting}", {"color_scheme": "dark"}),
-        ("request-phone", "dpo@contoso.example", "/requests/{waiting}", {"viewport": PHONE}),
-        ("members", "admin@contoso.example", "/members", {}),
-        ("settings", "admin@contoso.example", "/settings", {}),
-    ):
-        page = await windows.of(email, **how)
-        await page.goto(address.format(**ids))
-        await page.screenshot(path=folder / f"{name}.png", full_page="viewport" not in how)
-        await page.context.close()

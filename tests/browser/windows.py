@@ -70,6 +70,18 @@ class Windows:
         await approver.does("approval", "POST", f"/v1/requests/{request}/approve", {})
         return request
 
+    async def requests(self) -> dict[str, str]:
+        """Have a request of each kind that pages are about: for_provider, waiting (asked about) and granted."""
+        detail = "A court has ordered the preservation of this mailbox. " * 6
+        waiting = await self.asked(ticket="CASE-2211", reason={"category": "legal_demand", "detail": detail.strip()})
+        approver = await self.person("dpo@contoso.example")
+        await approver.does("approval", "POST", f"/v1/requests/{waiting}/questions", {"text": "Which court is it?"})
+        return {
+            "waiting": waiting,
+            "granted": await self.granted(ticket="CASE-2187"),
+            "for_provider": await self.asked(passed_on=False, ticket="CASE-2240"),
+        }
+
     async def shown(self, request: str) -> dict[str, Any]:
         manager = await self.person("max@provider.example")
         answer: dict[str, Any] = (await manager.call("approval", "GET", f"/v1/requests/{request}")).json()
