@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from services.approval.actions import ACTIONS
+from services.approval.actions.settings import ChangeSettings
+from services.approval.administering import Done, Work
+from services.approval.domain.refusals import Refused
 from shared.events.envelope import new_id
 from shared.events.tenants import ChangeProposed, ChangeVoted, LockboxDisabled, TenantSettingsChanged
 from tests.integration.approval.rules import (
@@ -338,3 +342,33 @@ async def test_what_could_not_be_carried_out_is_not_put_to_the_vote(approval: Ap
     refused(await approval.call(DPO, "PUT", SETTINGS, wrong), 422, "invalid_request", "services.0")
     more = await put(approval, DPO, enabled=False, approvals_required=3)
     refused(more, 422, "invalid_request", "approvals_required")
+
+
+class HalfDone(ChangeSettings):
+    """An action that finds out in its middle that it cannot be carried out."""
+
+    async def perform(self, work: Work) -> Done:
+        await super().perform(work)
+        raise Refused("too_late", "It cannot be done any more.")
+
+
+async def test_what_fails_in_its_middle_leaves_nothing_of_itself_but_the_vote(
+    approval: Approval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = await proposed(approval)
+    monkeypatch.setitem(ACTIONS, "settings", HalfDone)
+    since, before = await so_far(approval), await settings(approval)
+    assert (await voted(approval, ADMIN, change))["state"] == "void"
+    assert await settings(approval) == before
+    events = await told(approval, since)
+    assert types(events) == ["tenant.change_voted"]
+    assert events[0].data.outcome == "void"
+
+
+@pytest.mark.parametrize("body", [{"vote": "approve"}, [], "approve", 1])
+async def test_a_vote_says_nothing_else(approval: Approval, body: object) -> None:
+    change = await proposed(approval)
+    for verb in ("approve", "deny"):
+        response = await approval.call(ADMIN, "POST", f"{CHANGES}/{change['id']}/{verb}", body)
+        assert response.status_code == 422
+    assert (await shown(approval, change))["state"] == "open"
