@@ -6,6 +6,7 @@ from fastapi import Response
 
 from services.approval.portal.page import Page, render
 from services.approval.portal.request_facts import (
+    Can,
     approvals,
     can,
     catalogue_entry,
@@ -19,6 +20,7 @@ from shared.web.problems import Problem
 
 DONE: Final = {
     "approve": N_("Your approval is recorded."),
+    "void": N_("Something had changed meanwhile, so that the system denied this request. You find the reason below."),
     "deny": N_("You have denied this request. Nobody gets access by it."),
     "ask": N_("Your question is on its way to the engineer."),
     "answer": N_("Your answer is recorded, and appears here in a moment."),
@@ -52,5 +54,26 @@ async def request_page(
         service=catalogue_entry(services["items"] if services else (), request["service"]),
         first=first,
         settings_version=settings["version"] if settings else None,
-        notice=page.words.gettext(DONE[done]) if done in DONE else None,
+        notice=page.words.gettext(DONE[done]) if done in DONE and _is_so(done, page, request, possible) else None,
     )
+
+
+def _is_so(done: str, page: Page, request: dict[str, Any], possible: Can) -> bool:
+    """Say whether what the address claims was done: a link that somebody made tells nobody a decision that never was."""
+    email, state = str(page.known["email"]), str(request["state"])
+    decided = any(one["by"] and one["by"]["email"] == email for one in request["decisions"])
+    match done:
+        case "approve":
+            return possible.voted
+        case "deny" | "provider-deny":
+            return decided and state == "denied"
+        case "void":
+            return not page.provider and state == "denied"
+        case "provider-approve":
+            return decided and page.provider
+        case "revoke":
+            return state == "ended"
+        case "ask":
+            return any(one["by"]["email"] == email for one in request["thread"])
+        case _:
+            return possible.own

@@ -9,10 +9,12 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI
 
+from services.approval.parts import SERVICE
 from services.approval.store import news
 from shared.database.faults import TRANSIENT
-from shared.database.pool import Pool, listening
+from shared.database.pool import Pool, listening, open_pool
 from shared.events.envelope import PROVIDER
+from shared.settings import Settings
 from shared.waiting import pause
 
 # How soon an ended session's pages are let go.
@@ -67,10 +69,10 @@ class Stream:
 
 
 class Watch:
-    """All open pages of a process. It holds a connection only while there are any."""
+    """All open pages of a process. While there are any, it holds a connection of its own, beside the service's pool."""
 
-    def __init__(self, pool: Pool, stopping: asyncio.Event) -> None:
-        self._pool = pool
+    def __init__(self, database_url: str, stopping: asyncio.Event) -> None:
+        self._database_url = database_url
         self._stopping = stopping
         # In the order in which they were opened.
         self._streams: dict[Stream, None] = {}
@@ -104,17 +106,11 @@ class Watch:
     async def _listen(self) -> None:
         while self._streams and not self._stopping.is_set():
             try:
-                async with listening(self._pool, news.CHANNEL, self._heard) as connection:
-                    self._hears = True
-                    for stream in list(self._streams):
-                        stream.tell(None)
-                    while self._streams and not self._stopping.is_set():
-                        await _until(self._stopping, TICK_SECONDS)
-                        asked = {stream.session for stream in self._streams}
-                        living = await news.living(connection, sorted(asked))
-                        for stream in list(self._streams):
-                            if stream.session in asked - living:
-                                stream.end()
+                pool = await open_pool(self._database_url, service=SERVICE, size=1)
+                try:
+                    await self._follow(pool)
+                finally:
+                    pool.terminate()
             except TRANSIENT as error:
                 log.warning("watching_interrupted", error=repr(error))
                 self._hears = False
@@ -122,6 +118,19 @@ class Watch:
         self._hears = False
         for stream in list(self._streams):
             stream.end()
+
+    async def _follow(self, pool: Pool) -> None:
+        async with listening(pool, news.CHANNEL, self._heard) as connection:
+            self._hears = True
+            for stream in list(self._streams):
+                stream.tell(None)
+            while self._streams and not self._stopping.is_set():
+                await _until(self._stopping, TICK_SECONDS)
+                asked = {stream.session for stream in self._streams}
+                living = await news.living(connection, sorted(asked))
+                for stream in list(self._streams):
+                    if stream.session in asked - living:
+                        stream.end()
 
     def _heard(self, _: object, __: int, ___: str, said: str) -> None:
         seen, tenant, engineer = said.split(" ")
@@ -138,9 +147,9 @@ async def _until(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-def watch_of(app: FastAPI, pool: Pool) -> Watch:
+def watch_of(app: FastAPI, settings: Settings) -> Watch:
     """Give the process's watch; the first page that is opened makes it."""
     watch: Watch | None = getattr(app.state, "watch", None)
     if watch is None:
-        watch = app.state.watch = Watch(pool, app.state.stopping)
+        watch = app.state.watch = Watch(settings.database_url.get_secret_value(), app.state.stopping)
     return watch

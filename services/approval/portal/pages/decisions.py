@@ -21,10 +21,11 @@ _JSON = {**HEADERS, "Content-Type": "application/json"}
 async def approve(request_id: EventId, page: SignedInPage, form: Posted) -> Response:
     try:
         body = {"comment": form.text("comment"), **await _narrowed(page, request_id), **_shown(page)}
-        await page.api.post(f"/v1/requests/{request_id}/approve", body, key=form.key)
+        decided = await page.api.post(f"/v1/requests/{request_id}/approve", body, key=form.key)
     except Problem as problem:
         return await request_page(page, request_id, problem=problem)
-    return go(f"/requests/{request_id}", done="approve")
+    # What has changed since the submission can make the service deny what somebody approves.
+    return go(f"/requests/{request_id}", done="void" if decided.content["state"] == "denied" else "approve")
 
 
 @router.post("/requests/{request_id}/deny")

@@ -23,7 +23,7 @@ _HEADERS: Final = {**HEADERS, "X-Accel-Buffering": "no"}
 
 @router.get("/live")
 async def live(page: SignedInPage) -> Response:
-    watch = watch_of(page.request.app, page.parts.pool)
+    watch = watch_of(page.request.app, page.parts.settings)
     if watch.full:
         raise unavailable("Too many pages are open: reload to see what is new.", retry_after=60)
     return StreamingResponse(_events(page, watch), headers=_HEADERS, media_type="text/event-stream")

@@ -183,3 +183,15 @@ async def test_the_next_page_of_a_list_is_no_way_out(approval: Approval) -> None
     page = await browser.open("/history?q=%22%3E%3Ca%20href%3D//evil.example%3E")
     assert 'href="//evil' not in page.text
     assert "href=//evil" not in page.text.replace("&lt;a href=//evil", "")
+
+
+async def test_a_link_tells_nobody_a_decision_that_never_was(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    for who, claims in (
+        (DPO, ("approve", "deny", "revoke", "ask", "void", "answer", "x")),
+        (MAX, ("provider-deny", "revoke")),
+    ):
+        browser = await Browser(approval).as_(who)
+        for claim in claims:
+            page = await browser.open(f"/requests/{request_id}?done={claim}")
+            assert 'class="notice"' not in page.text, claim

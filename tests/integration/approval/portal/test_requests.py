@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -155,6 +156,52 @@ async def test_who_has_signed_in_in_another_window_goes_on_with_what_was_typed(a
     assert "nothing has been sent yet" in text_of(shown)
     assert (await browser.send(form_to(shown, path))).status_code == 303
     assert (await approval.shown(request_id))["thread"][-1]["text"] == "Why both?"
+
+
+async def test_with_a_rule_of_two_the_page_counts_the_approvals(approval: Approval) -> None:
+    rule = (
+        "UPDATE tenants SET settings = settings || jsonb_build_object('approvals_required', $1::int) WHERE tenant = $2"
+    )
+    await approval.pool.execute(rule, 2, "fabrikam")
+    request_id = await approval.passed_on(tenant="fabrikam")
+    first, second = [await Browser(approval).as_(f"{name}@fabrikam.example") for name in ("dpo", "admin")]
+    path = f"/requests/{request_id}/approve"
+    page = await first.open(f"/requests/{request_id}")
+    assert "It takes 2 approvals; 0 are given." in text_of(page)
+    assert (await first.send(form_to(page, path))).status_code == 303
+    page = await first.open(f"/requests/{request_id}")
+    assert "Your vote is given." in text_of(page)
+    assert path not in page.text
+    page = await second.open(f"/requests/{request_id}")
+    assert "1 of 2" in text_of(page)
+    assert (await second.send(form_to(page, path), allow=["0.0"])).status_code == 303
+    granted = await approval.shown(request_id)
+    assert granted["state"] == "approved"
+    assert granted["grant"]["resources"] == [{"id": "exchange-online/mailboxes/alice", "operations": ["read"]}]
+    await approval.pool.execute(rule, 1, "fabrikam")
+
+
+async def test_an_approval_that_the_service_has_to_deny_is_told_as_that(approval: Approval) -> None:
+    request_id = await approval.passed_on()
+    browser = await Browser(approval).as_(DPO)
+    form = form_to(await browser.open(f"/requests/{request_id}"), f"/requests/{request_id}/approve")
+    services = "UPDATE tenants SET settings = jsonb_set(settings, '{services}', $1::jsonb) WHERE tenant = 'contoso'"
+    before = await approval.pool.fetchval("SELECT settings -> 'services' FROM tenants WHERE tenant = 'contoso'")
+    await approval.pool.execute(services, '["sharepoint-online"]')
+    try:
+        done = await browser.send(form, comment="Go on.")
+        assert done.headers["location"] == f"/requests/{request_id}?done=void", text_of(done)
+        assert "the system denied this request" in text_of(await browser.open(done.headers["location"]))
+    finally:
+        await approval.pool.execute(services, before)
+
+
+async def test_what_has_to_be_decided_soonest_stands_first(approval: Approval) -> None:
+    late = await approval.passed_on(window=timedelta(hours=11))
+    soon = await approval.passed_on(window=timedelta(minutes=20))
+    for who in (DPO, MAX):
+        listed = (await (await Browser(approval).as_(who)).open("/requests")).text
+        assert listed.index(f"/requests/{soon}") < listed.index(f"/requests/{late}")
 
 
 async def test_managers_decide_first_and_see_who_asks(approval: Approval) -> None:
