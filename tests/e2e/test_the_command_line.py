@@ -20,6 +20,9 @@ from tests.oidc_provider.forger import Forger, forging
 from tests.servers import PostgresServer, RabbitServer
 from tests.system import DEMO_PASSWORD, System, running_system
 
+# Each command is a process, and the system starts with the first test: on a busy machine that takes minutes.
+pytestmark = pytest.mark.timeout(400)
+
 ALICE = "exchange-online/mailboxes/alice"
 PEOPLE = {
     "eve": ("provider", "eve@provider.example"),
