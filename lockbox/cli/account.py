@@ -27,6 +27,7 @@ from lockbox.cli.terminal import USAGE, ask, refuse, secrets, somebody_is_there
 from lockbox.cli.words import a_time
 from lockbox.client.blocking import Client
 from lockbox.client.errors import Unauthorized
+from lockbox.client.sending import realm_of
 from lockbox.client.things.people import Me, SignedIn
 
 
@@ -98,7 +99,7 @@ def _login_machine(invocation: Invocation, profile: Profile, client: str, *, pas
 
 
 def _kept(invocation: Invocation, session: SignedIn, realm: str | None, email: str) -> None:
-    realm = session.realm or realm
+    realm = session.realm or realm or realm_of(session.access_token)
     kept = profiles.keep_session(
         invocation.profile_name, session.access_token, session.expires_in, realm=realm, email=email
     )
