@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
+from starlette.routing import Route
 
+from services.approval.portal import ROUTERS
+from tests.browser.places import NOT_LOOKED_AT, PAGES, make_places
 from tests.browser.windows import PHONE, Windows, card
 
 # Everything that axe knows once, and what another language and other colours can change of it.
@@ -15,26 +18,16 @@ COLOURS_AND_WORDS = {
 }
 MOST_TABS = 60
 
-# The pages of each kind of person; {waiting} is a request that waits for the customer, {granted} one that was approved.
-PAGES = {
-    "dpo@contoso.example": [
-        *("/requests", "/requests/{waiting}", "/requests/{granted}", "/grants", "/history", "/settings", "/changes"),
-        *("/issuers", "/clients", "/members", "/members/dpo@contoso.example"),
-        *("/account", "/account/totp", "/account/passkey"),
-    ],
-    "admin@contoso.example": [
-        *("/members", "/members/add", "/members/helpdesk@contoso.example", "/settings", "/clients", "/issuers"),
-        *("/issuers/add", "/account/recovery-codes"),
-        "/members/helpdesk@contoso.example/roles/auditor/give",
-    ],
-    "auditor@contoso.example": ["/requests", "/requests/{waiting}", "/settings", "/history"],
-    "user@contoso.example": ["/requests", "/account"],
-    "eve@provider.example": ["/requests", "/requests/{waiting}", "/requests/{granted}"],
-    "max@provider.example": ["/requests", "/requests/{for_provider}", "/tenants", "/history"],
-    "otto@provider.example": ["/tenants", "/tenants/add", "/members", "/clients"],
-    "": ["/sign-in", "/setup?token=nonsense", "/setup", "/recover"],
-}
 OPENED = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+
+
+def test_every_page_is_looked_at() -> None:
+    addresses = [one.partition("?")[0] for pages in PAGES.values() for one in pages]
+    for router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, Route)
+            if "GET" in (route.methods or ()) and route.path not in NOT_LOOKED_AT:
+                assert any(route.path_regex.fullmatch(one) for one in addresses), f"{route.path} is in no list of pages"
 
 
 async def window_of(windows: Windows, email: str, **how: object) -> Page:
@@ -49,7 +42,7 @@ async def window_of(windows: Windows, email: str, **how: object) -> Page:
 async def test_axe_finds_nothing_on_any_page(
     windows: Windows, language: str, scheme: str, rules: dict[str, object]
 ) -> None:
-    ids, axe = await windows.requests(), Axe()
+    ids, axe = await make_places(windows), Axe()
     found: list[str] = []
     for email, addresses in PAGES.items():
         page = await window_of(windows, email, locale=language, color_scheme=scheme)
@@ -66,7 +59,7 @@ async def test_axe_finds_nothing_on_any_page(
 
 
 async def test_on_a_phone_nothing_has_to_be_moved_sideways(windows: Windows) -> None:
-    ids = await windows.requests()
+    ids = await make_places(windows)
     found: list[str] = []
     for email, addresses in PAGES.items():
         page = await window_of(windows, email, viewport=PHONE, locale="de-DE")
