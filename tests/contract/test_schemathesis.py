@@ -20,6 +20,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.config import CacheConfig, ChecksConfig, PositiveDataAcceptanceConfig, ProjectConfig, ProjectsConfig
 from schemathesis.config import SchemathesisConfig as Config
+from schemathesis.config._checks import NegativeDataRejectionConfig
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
@@ -35,6 +36,8 @@ SEED: Final = 20180406
 LEFT_OUT: Final = {"GET /v1/events/stream", "DELETE /v1/sessions/current", "GET /metrics"}
 # Sound by its form and refused by a rule: a grant type or role that nobody knows, a common password, a wrong code.
 ACCEPTED: Final = ["2xx", "400", "401", "403", "404", "406", "409", "410", "422", "429", "503"]
+# What exceeds a field's length may exceed the body's (413).
+REFUSED: Final = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "503"]
 PEOPLE: Final = {
     "approval": ("otto@provider.example", "admin@contoso.example", "max@provider.example", "eve@provider.example"),
     "request_api": ("eve@provider.example", "max@provider.example"),
@@ -89,7 +92,10 @@ async def known(system: System) -> AsyncIterator[dict[str, list[str]]]:
 
 
 def config() -> Config:
-    checks = ChecksConfig(positive_data_acceptance=PositiveDataAcceptanceConfig(expected_statuses=ACCEPTED))
+    checks = ChecksConfig(
+        positive_data_acceptance=PositiveDataAcceptanceConfig(expected_statuses=ACCEPTED),
+        negative_data_rejection=NegativeDataRejectionConfig(expected_statuses=REFUSED),
+    )
     return Config(
         seed=SEED,
         cache=CacheConfig(enabled=False),
