@@ -22,6 +22,7 @@ up: $(READY)  ## The system with a demo's people, until Ctrl-C
 	@exec $(BIN)/lockbox up --demo
 
 test: $(READY)  ## All tests, on real servers
+	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/pytest -q $(PARALLEL)
 
 check: $(READY)  ## Style, types, laws of the layout, generated documents

@@ -11,6 +11,7 @@ from aio_pika.exceptions import AMQPError
 from deploy.local.process import StartError
 from deploy.local.services import SERVICES
 from deploy.local.state import DataFolder
+from shared.database.migrate import MigrationChanged
 from shared.database.provision import provision_database
 from shared.messaging.topology import TopologyRefused, provision_broker
 
@@ -31,6 +32,10 @@ class Provisioning:
             urls = await asyncio.gather(
                 *(provision_database(url, service, password) for service, password in self._passwords.items()),
             )
+        except MigrationChanged as error:
+            # Made by a version that was never released: no way leads from it to this one.
+            remedy = "use the version that made these databases, or begin with an empty folder"
+            raise StartError(f"the databases can't be set up: {_told(error)}; {remedy}") from error
         except FAULTS as error:
             raise StartError(f"the databases can't be set up: {_told(error)}") from error
         return dict(zip(self._passwords, urls, strict=True))

@@ -18,7 +18,7 @@ from lockbox.cli.inputs import (
     resources_of,
 )
 from lockbox.cli.request_words import HEADS, print_request, row_of
-from lockbox.cli.terminal import USAGE, ask, refuse, somebody_is_there, warn
+from lockbox.cli.terminal import USAGE, Stop, ask, refuse, somebody_is_there, warn
 from lockbox.cli.words import a_time
 from lockbox.client.errors import Forbidden
 from lockbox.client.sending import PROVIDER
@@ -182,7 +182,7 @@ def approve(
     if invocation.realm() == PROVIDER:
         if duration is not None or resource or code is not None or settings_version is not None:
             refuse("the provider agrees to all of it: --duration, --resource, --code are the customer's", USAGE)
-        _told(invocation, client.requests.provider_approve(request, comment))
+        _agreed(invocation, client.requests.provider_approve(request, comment))
         return
 
     def approved(given: str | None) -> Request:
@@ -196,9 +196,9 @@ def approve(
         )
 
     try:
-        _told(invocation, approved(code))
+        _agreed(invocation, approved(code))
     except Forbidden as error:
-        _told(invocation, approved(_second_factor(error, code)))
+        _agreed(invocation, approved(_second_factor(error, code)))
 
 
 def deny(
@@ -239,3 +239,13 @@ def token(invocation: Invocation, request: RequestArgument) -> None:
 
 def _told(invocation: Invocation, request: Request) -> None:
     invocation.tell(request, lambda out: print_request(out, request))
+
+
+def _agreed(invocation: Invocation, request: Request) -> None:
+    """Tell of a request that somebody agreed to. Where the service denied it all the same, the command has failed."""
+    _told(invocation, request)
+    if request.state == "denied":
+        why = request.decisions[-1].comment if request.decisions else None
+        raise Stop(
+            f"the request was denied by the service: {why or 'things have changed since it was made'}", code="denied"
+        )

@@ -35,7 +35,7 @@ class Parts:
         return {service.id: frozenset(service.excludes) for service in self.settings.catalogue}
 
 
-def parts_of(request: Request) -> Parts:
-    """Dependency: the parts, which are there once the lifespan has begun."""
+async def parts_of(request: Request) -> Parts:
+    """Dependency: the parts, which are there once the lifespan has begun. Async, since FastAPI hands all else to a thread."""
     parts: Parts = request.app.state.parts
     return parts

@@ -19,7 +19,7 @@ from services.approval.recording import record
 from services.approval.store import links, members
 from shared.database.pool import ACQUIRE_SECONDS, Connection, clock, transaction
 from shared.events.envelope import Actor
-from shared.events.members import FactorRemoved, PasswordReset, SessionRevoked
+from shared.events.members import FactorRemoved, PasswordReset, RecoveryCodesMade, SessionRevoked, SetUpCompleted
 from shared.events.values import Data
 from shared.security.passwords import hash_password
 from shared.web.problems import Problem
@@ -51,12 +51,20 @@ async def set_up(parts: Parts, token: str, password: str) -> SetUp:
         link = await links.good(connection, digest)
         if link is None:
             raise _no_link()
-        await links.end(connection, member.id, await clock(connection))
+        now = await clock(connection)
+        await links.end(connection, member.id, now)
         await members.set_password(connection, member.id, hashed)
         # He has shown who he is: what he or others guessed before keeps him waiting no longer.
         await lockout.forgiven(connection, realm=member.realm, email=member.email)
-        codes = await _new_codes(connection, parts, link.member) if "global_admin" in link.member.roles else None
-    return SetUp(link.member, codes)
+        member = link.member
+        about = {"realm": member.realm, "member": member.person, "by": member.person}
+        facts: list[Data] = [SetUpCompleted(**about)]
+        codes = None
+        if "global_admin" in member.roles:
+            codes = await _new_codes(connection, parts, member)
+            facts.append(RecoveryCodesMade(**about))
+        await record(connection, facts, actor=Actor(member.id, member.acts_as), now=now)
+    return SetUp(member, codes)
 
 
 def _no_link() -> Invalid:
@@ -117,7 +125,12 @@ async def renew_codes(parts: Parts, caller: Caller, password: str | None, *, add
         known = await shown.hold(connection)
         if "global_admin" not in known.member.roles:
             raise Forbidden("Recovery codes are for a tenant's global_admins: others are let in again by one of them.")
-        return await _new_codes(connection, parts, known.member)
+        member = known.member
+        codes = await _new_codes(connection, parts, member)
+        made = RecoveryCodesMade(realm=member.realm, member=member.person, by=member.person)
+        actor = Actor(member.id, member.acts_as)
+        await record(connection, [made], actor=actor, now=await clock(connection))
+    return codes
 
 
 async def _new_codes(connection: Connection, parts: Parts, member: Member) -> list[str]:

@@ -48,9 +48,7 @@ async def migrate(connection: Connection, service: str) -> list[str]:
                 digest = hashlib.sha256(text.encode()).hexdigest()
                 if file.name in done:
                     if done[file.name] != digest:
-                        raise MigrationChanged(
-                            f"{part}/{file.name} has run and was changed since; add a new file instead"
-                        )
+                        raise MigrationChanged(f"{part}/{file.name} has run and was changed since")
                     continue
                 async with connection.transaction():
                     await connection.execute(text.replace("{service}", service))

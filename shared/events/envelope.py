@@ -129,8 +129,7 @@ def write(draft: Draft, *, service: str, sequence: int, time: datetime, limit: i
     envelope["data"] = orjson.Fragment(data_json)
     raw = orjson.dumps(envelope)
     if len(raw) > limit:
-        sizes = {name: len(orjson.dumps(value)) for name, value in orjson.loads(data_json).items()}
-        raise EventTooLarge(_to_shorten(sizes), len(raw), limit)
+        raise EventTooLarge(_to_shorten(_sizes(orjson.loads(data_json))), len(raw), limit)
     return Event(
         id=event_id,
         source=f"/services/{service}",
@@ -145,6 +144,16 @@ def write(draft: Draft, *, service: str, sequence: int, time: datetime, limit: i
         payload=orjson.loads(data_json),
         raw=raw,
     )
+
+
+def _sizes(data: dict[str, Any]) -> dict[str, int]:
+    """Measure fields as their sender knows them: of settings and their changes each by its own name."""
+    sizes: dict[str, int] = {}
+    for name, value in data.items():
+        within = value if name in {"settings", "changes"} and isinstance(value, dict) else {name: value}
+        for field, content in within.items():
+            sizes[field] = sizes.get(field, 0) + len(orjson.dumps(content))
+    return sizes
 
 
 def _to_shorten(sizes: dict[str, int]) -> str:

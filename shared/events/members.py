@@ -56,6 +56,18 @@ class PasswordReset(MemberFacts):
     reason: Literal["reset", "privileged_role", "recovery"] = "reset"
 
 
+class PasswordChanged(MemberFacts):
+    """A member changed his own password, after he had shown the old one. His other sessions ended."""
+
+
+class SetUpCompleted(MemberFacts):
+    """A member set a password by the one-time link that had been mailed to him."""
+
+
+class RecoveryCodesMade(MemberFacts):
+    """A global_admin was shown new recovery codes, at his set-up or because he asked for them; the old ones ended."""
+
+
 class FactorAdded(MemberFacts):
     """A second factor was registered; of a passkey with its public key (COSE), its id and the site that it is bound to.
 
@@ -79,7 +91,7 @@ class FactorRemoved(MemberFacts):
 
 
 class SessionRevoked(MemberFacts):
-    """One session ended (`session_id`), or all that began before `before`."""
+    """One session ended (`session_id`), or, where that is null, all that began before `before`."""
 
     session_id: str | None = None
     before: datetime

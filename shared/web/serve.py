@@ -38,11 +38,19 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(app: FastAPI, settings: Settings) -> None:
+# Of what nobody waits for an answer from.
+IN_THE_BACKGROUND: Final = 5
+
+
+def serve(app: FastAPI, settings: Settings, *, niceness: int = 0) -> None:
     """Serve on `settings.host` and `settings.port`; return after SIGTERM or SIGINT, when calls and lifespan have ended.
+
+    `niceness` is how far the process stands back on a machine that it shares with those whose answers people wait for.
 
     Calls that are under way get five seconds. Raises SystemExit(1) when the app does not start or the port is taken.
     """
+    if niceness and hasattr(os, "nice"):
+        os.nice(niceness)
     server = _Server(
         uvicorn.Config(
             app,

@@ -1,10 +1,15 @@
-"""Chromium for the browser tests: the system's, brought by apt where it is missing and we are root; else a reason to skip."""
+"""Chromium for the browser tests: the system's, brought by apt where it is missing and we are root; else a reason to skip.
+
+`make test` asks for it before the tests run (`python -m tests.browser.chromium`), so that no test waits for an installation.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +18,11 @@ import filelock
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = (
     ["apt-get", "-qq", "update"],
-    ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", "chromium"],
+    [
+        *("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends"),
+        # A page without any font has no letters.
+        *("chromium", "fonts-dejavu-core"),
+    ],
 )
 MISSING = "Chromium is missing: install it (Debian: apt-get install chromium) and the browser tests run"
 
@@ -33,3 +42,13 @@ def find_chromium(lock: Path, say: Callable[[str], None]) -> str | None:
 
 def _found() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+if __name__ == "__main__":
+    if (
+        find_chromium(
+            Path(tempfile.gettempdir()) / "lockbox-chromium.lock", lambda words: print(words, file=sys.stderr)
+        )
+        is None
+    ):
+        print(f"{MISSING}; without it they are skipped", file=sys.stderr)

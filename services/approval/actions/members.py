@@ -121,7 +121,7 @@ class _OfRole(_OfMember):
 
 
 class AssignRole(_OfRole):
-    """Somebody is given a role. Whoever had no privileged one and gets one sets up anew, by a link that is mailed to him."""
+    """Somebody is given a role. Whoever gets a privileged one sets up anew, by a link that is mailed to him."""
 
     kind: ClassVar[str] = "role_assigned"
 
@@ -141,7 +141,7 @@ class AssignRole(_OfRole):
             await members.give(work.connection, him.id, self.role)
             assigned = people.assign(him, self.role, by=work.by.person)
             work.say(assigned.model_copy(update={"change_id": work.change_id}))
-            if membership.starts_anew(given, self.role):
+            if membership.starts_anew(self.role, by_himself=him.id == work.by.id and work.change_id is None):
                 await _start_anew(work, him, "privileged_role", self.language)
                 await _remove_factors(work, him)
         return Done(await shown(work, him))

@@ -18,7 +18,8 @@ from services.approval.store.factors import Factor, FactorKind
 from services.approval.store.sessions import Session
 from shared.database.pool import ACQUIRE_SECONDS, Connection, clock, transaction
 from shared.events.envelope import Actor
-from shared.events.values import SecondFactor
+from shared.events.members import PasswordChanged
+from shared.events.values import Data, SecondFactor
 from shared.security.passwords import hash_password
 from shared.security.tokens import InvalidToken
 from shared.web.answers import answer
@@ -150,7 +151,8 @@ async def change_password(
         await members.set_password(connection, member.id, hashed)
         ended = await sessions.end_others(connection, member.id, caller.session_id, now)
         me = await _me(connection, known)
-        facts = [revoked(member, session_id=one, before=now, reason="password_changed") for one in ended]
+        facts: list[Data] = [PasswordChanged(realm=member.realm, member=member.person, by=member.person)]
+        facts += [revoked(member, session_id=one, before=now, reason="password_changed") for one in ended]
         await record(connection, facts, actor=Actor(member.id, member.acts_as), now=now)
     return answer(me)
 

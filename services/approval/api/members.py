@@ -91,7 +91,7 @@ class Sent(BaseModel):
     sent_to: str
 
 
-def _language(request: Request) -> str:
+async def _language(request: Request) -> str:
     return wanted(request.headers.get("accept-language", ""))
 
 
@@ -184,7 +184,7 @@ async def remove_member(realm: Realm, email: Email, caller: SignedIn, parts: Sta
 
 @router.put(
     "/v1/tenants/{realm}/members/{email}/roles/{role}",
-    summary="Give a member a role; a first privileged one has him set up anew",
+    summary="Give a member a role; a privileged one has him set up anew",
     response_model=MemberView,
     responses=refuses(_FORBIDDEN | {422: "`unknown_role`"}) | _CHANGED,
 )

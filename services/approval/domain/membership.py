@@ -125,13 +125,12 @@ def check_way_back(*, has_codes: bool) -> None:
         )
 
 
-def starts_anew(given: Collection[str], role: str) -> bool:
-    """Say whether a role is the first privileged one that people give somebody: he sets up anew.
+def starts_anew(role: str, *, by_himself: bool) -> bool:
+    """Say whether whoever is given a role sets up anew: with every privileged one, also where he had another before.
 
-    What an issuer's group gave him does not count: it counts only in sessions that began at the issuer, and says nothing of
-    who has set his password here.
+    Who gives himself a role has just shown, by the one he gives it with, that the account is his.
     """
-    return role in PRIVILEGED_ROLES and PRIVILEGED_ROLES.isdisjoint(given)
+    return role in PRIVILEGED_ROLES and not by_himself
 
 
 def warnings(deciders: int) -> list[str]:

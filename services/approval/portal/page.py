@@ -113,7 +113,7 @@ async def visit(request: Request) -> Page:
     made: Page | None = getattr(request.state, "page", None)
     if made is not None:
         return made
-    parts = parts_of(request)
+    parts = await parts_of(request)
     settings = parts.settings
     chosen = cookie_of(request, settings, LANGUAGE)
     if chosen is None or chosen not in LANGUAGES:

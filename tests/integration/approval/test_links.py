@@ -12,7 +12,7 @@ import pytest
 from services.approval.mailing import Mailing
 from services.approval.one_time import link_token
 from shared.mail.tries import Backoff
-from tests.integration.approval.system import Approval, refused
+from tests.integration.approval.system import Approval, refused, types
 from tests.integration.approval.test_members import ADMIN, HELPDESK, PATH, USER, added
 from tests.integration.notifier.catching import Catcher
 
@@ -60,6 +60,8 @@ async def test_a_new_member_follows_his_link_and_signs_in(approval: Approval, ca
         {"realm": "contoso", "email": "nina@contoso.example", "recovery_codes": None},
     )
     assert done.headers["cache-control"] == "no-store"
+    nina = await approval.member("nina@contoso.example")
+    assert types(await approval.published(nina.id))[-1] == "member.set_up_completed"
     assert await sign_in(approval, "nina@contoso.example") == 200
     # A second look finds nothing to send.
     await mailing(approval, catcher).send_due()

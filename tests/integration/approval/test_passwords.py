@@ -64,6 +64,8 @@ async def test_of_two_changes_at_once_one_counts(approval: Approval) -> None:
     await approval.token(email)
     answers = await asyncio.gather(change(approval, email, NEW), change(approval, email, f"{NEW} too"))
     assert sorted(one.status_code for one in answers) == [200, 422]
+    events = await approval.published((await approval.member(email)).id)
+    assert types(events).count("member.password_changed") == 1
     chosen = NEW if answers[0].status_code == 200 else f"{NEW} too"
     body = {"realm": "contoso", "email": email, "password": chosen}
     assert (await approval.http.post("/v1/sessions", json=body)).status_code == 200

@@ -135,6 +135,10 @@ async def test_new_codes_end_the_old_ones_and_take_the_password(approval: Approv
     assert made.headers["cache-control"] == "no-store"
     new = made.json()["recovery_codes"]
     assert not set(new) & set(old)
+    admin = await approval.member(ADMIN)
+    last = (await approval.published(admin.id))[-1]
+    assert types([last]) == ["member.recovery_codes_made"]
+    assert (last.data.by.email, last.actor.id) == (ADMIN, admin.id)
     refused(await recover(approval, old[0]), 401, "invalid_credentials")
     assert (await recover(approval, new[0])).status_code == 200
 
