@@ -56,6 +56,15 @@ class System:
             process.send_signal(how)
         await process.wait()
 
+    def tell_errors(self) -> None:
+        """Print what the services logged as errors: the folder with their logs goes with the test."""
+        for service in SERVICES:
+            log = self.folder / f"{service}.log"
+            lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+            errors = [line for line in lines if '"level": "error"' in line or '"level":"error"' in line]
+            for line in errors[-20:]:
+                print(f"{service}: {line[-4000:]}")
+
     async def ready(self, *services: str) -> None:
         """Wait until services (all of them, unless named) can serve. Raises NotReady."""
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
@@ -206,5 +215,8 @@ async def running_system(
             await asyncio.gather(*(system.start(service) for service in SERVICES))
             await system.ready()
             yield system
+        except BaseException:
+            system.tell_errors()
+            raise
         finally:
             await asyncio.gather(*(system.kill(service, signal.SIGTERM) for service in list(system.processes)))

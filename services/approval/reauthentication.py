@@ -25,9 +25,7 @@ REAUTHENTICATION: Final = lockout.LOCKED_OUT | refuses(
 )
 
 
-async def caller_address(
-    request: Request, parts: Annotated[Parts, Depends(parts_of)]
-) -> str:
+async def caller_address(request: Request, parts: Annotated[Parts, Depends(parts_of)]) -> str:
     """Dependency: the caller's IP address."""
     return address_of(request, parts.settings)
 

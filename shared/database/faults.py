@@ -9,6 +9,8 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # What asyncpg answers on a connection whose end it has begun to read: a server that stops says so before it hangs up.
+    asyncpg.InternalClientError,
     pg.PostgresConnectionError,
     pg.InsufficientResourcesError,
     pg.OperatorInterventionError,

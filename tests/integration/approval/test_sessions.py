@@ -140,7 +140,10 @@ async def test_a_changed_password_ends_the_other_sessions_and_the_old_password(a
     assert response.json()["email"] == email
     assert (await me(approval, mine)).status_code == 200
     refused(await me(approval, other), 401, "token_invalid")
-    assert types((await approval.published(member.id))[before:]) == ["member.session_revoked"]
+    assert types((await approval.published(member.id))[before:]) == [
+        "member.password_changed",
+        "member.session_revoked",
+    ]
     refused(await sign_in(approval, email), 401, "invalid_credentials")
     assert (await sign_in(approval, email, NEW)).status_code == 200
 
