@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 
 from services.approval.domain.people import Member
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Standing
 from services.approval.store import members
 from shared.database.pool import ACQUIRE_SECONDS, Connection
 from shared.security.bearer import bearer_token
 from shared.security.tokens import InvalidToken
 from shared.web.fields import parse_id
+from shared.web.idempotency import Claim, IdempotencyKey, claim_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,7 @@ class Caller:
         return f"{self.member.realm}:{self.member.id}"
 
 
-async def signed_in(
-    parts: Annotated[Parts, Depends(parts_of)], token: Annotated[str, Security(bearer_token)]
-) -> Caller:
+async def signed_in(parts: Standing, token: Annotated[str, Security(bearer_token)]) -> Caller:
     """Dependency: the caller. Raises Problem 401, and InvalidToken for a token or session that does not count (any more)."""
     claims = await parts.verifier.verify(token)
     try:
@@ -45,6 +44,14 @@ async def signed_in(
 
 
 SignedIn = Annotated[Caller, Depends(signed_in)]
+
+
+async def claimed(request: Request, key: IdempotencyKey, caller: SignedIn, parts: Standing) -> Claim | None:
+    """Dependency: what a call that is sent again is known by; None where it has no Idempotency-Key."""
+    return await claim_of(request, key, caller=caller.name, digest=parts.digest)
+
+
+Claimed = Annotated[Claim | None, Depends(claimed)]
 
 
 async def as_known_now(connection: Connection, caller: Caller) -> Caller:

@@ -1,15 +1,13 @@
 """Writes the mails that carry one-time links, as text and as HTML, in the reader's language."""
 
 from email.message import EmailMessage
-from typing import Any, Final
-
-import jinja2
+from typing import Final
 
 from services.approval.one_time import link_address
-from services.approval.portal.words import DEFAULT, Words
 from services.approval.store.mails import About, Mail
+from services.approval.words import DEFAULT, Words
 from shared.mail.message import write_message
-from shared.mail.text import line, visible
+from shared.mail.templates import mail_templates
 from shared.settings import Settings
 
 _SUBJECTS: Final[dict[str, dict[About, str]]] = {
@@ -26,26 +24,12 @@ _SUBJECTS: Final[dict[str, dict[About, str]]] = {
 }
 
 
-def _shown(value: Any) -> Any:
-    """Keep what is hidden from every mail, whatever a template prints."""
-    return visible(value) if type(value) is str else value
-
-
 class LinkLetters:
     """Each language has its words in a template of its own; the form of all of them is the same."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("services.approval"),
-            autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            finalize=_shown,
-        )
-        self._templates.filters["line"] = line
+        self._templates = mail_templates("services.approval")
 
     def write(self, mail: Mail) -> EmailMessage:
         """Make the message; its link is the same each time. Raises NoAddress."""

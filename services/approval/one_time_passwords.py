@@ -1,18 +1,15 @@
 """One-time passwords by time (TOTP, RFC 6238): six digits, half a minute each, each step used at most once."""
 
-import os
 from datetime import datetime
 from typing import Annotated, Final
 
 import pyotp
 import structlog
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import AfterValidator, WithJsonSchema
 
+from services.approval import sealing
 from services.approval.store import factors
 from shared.database.pool import Connection
-from shared.security.keys import derive_key
 from shared.settings import Settings
 
 DIGITS: Final = 6
@@ -21,8 +18,6 @@ STEP_SECONDS: Final = 30
 # Clocks differ, and a code is typed while the next one begins (RFC 6238, 5.2): one step before and after counts too.
 WINDOW: Final = 1
 _PURPOSE: Final = "lockbox one-time passwords"
-# NIST SP 800-38D, 8.2.2: a random nonce of 96 bits.
-_NONCE_BYTES: Final = 12
 
 _log = structlog.get_logger(__name__)
 
@@ -56,23 +51,17 @@ def address_of(secret: str, *, email: str, realm: str) -> str:
 
 
 def sealed(settings: Settings, factor_id: str, secret: str) -> bytes:
-    """Encrypt a secret for storage (AES-256-GCM), bound to its factor: in another's row it opens for nobody."""
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + _cipher(settings).encrypt(nonce, secret.encode(), factor_id.encode())
+    """Encrypt a secret for storage, bound to its factor."""
+    return sealing.seal(settings.internal_secret, _PURPOSE, factor_id, secret)
 
 
 def opened(settings: Settings, factor_id: str, stored: bytes) -> str | None:
     """Decrypt a stored secret. None, said in the log, where it is another factor's or the internal secret is a new one."""
     try:
-        secret = _cipher(settings).decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], factor_id.encode())
-    except InvalidTag:
+        return sealing.unseal(settings.internal_secret, _PURPOSE, factor_id, stored)
+    except sealing.Unreadable:
         _log.error("one_time_password_unreadable", factor=factor_id, remedy="remove the member's factors")
         return None
-    return secret.decode()
-
-
-def _cipher(settings: Settings) -> AESGCM:
-    return AESGCM(derive_key(settings.internal_secret.get_secret_value(), _PURPOSE))
 
 
 def step_of(secret: str | None, code: str, now: datetime, *, last_step: int | None) -> int | None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from joserfc.jwk import OKPKey
 
 from services.approval.oidc.relying_party import RelyingParty
@@ -39,3 +40,7 @@ async def parts_of(request: Request) -> Parts:
     """Dependency: the parts, which are there once the lifespan has begun. Async, since FastAPI hands all else to a thread."""
     parts: Parts = request.app.state.parts
     return parts
+
+
+Standing = Annotated[Parts, Depends(parts_of)]
+"""What a route stands on: `parts: Standing`."""

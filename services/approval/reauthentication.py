@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from services.approval import lockout
 from services.approval.callers import Caller, as_known_now
 from services.approval.lockout import address_of
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Parts, Standing
 from services.approval.store import members, sessions
 from shared.database.pool import ACQUIRE_SECONDS, Connection, clock, transaction
 from shared.security.passwords import verify_password
@@ -25,7 +25,7 @@ REAUTHENTICATION: Final = lockout.LOCKED_OUT | refuses(
 )
 
 
-async def caller_address(request: Request, parts: Annotated[Parts, Depends(parts_of)]) -> str:
+async def caller_address(request: Request, parts: Standing) -> str:
     """Dependency: the caller's IP address."""
     return address_of(request, parts.settings)
 

@@ -1,16 +1,16 @@
 """What a decision takes beside the session: a one-time password, or a passkey's signature over the decision itself."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from services.approval import lockout, one_time_passwords, passkeys
 from services.approval.callers import SignedIn
 from services.approval.deciding import problem_for
 from services.approval.domain.refusals import Forbidden, Invalid
 from services.approval.one_time_passwords import is_code
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Parts, Standing
 from services.approval.reauthentication import Address
 from services.approval.store import factors
 from shared.database.pool import ACQUIRE_SECONDS, Connection, clock, transaction
@@ -72,7 +72,7 @@ async def counts_codes(
     request: Request,
     caller: SignedIn,
     key: IdempotencyKey,
-    parts: Annotated[Parts, Depends(parts_of)],
+    parts: Standing,
     address: Address,
 ) -> None:
     """Dependency of routes whose body has a `code`: a wrong one counts for the lock-out. Raises Problem 422, 429.

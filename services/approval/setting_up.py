@@ -16,7 +16,7 @@ from services.approval.parts import Parts
 from services.approval.passwords import check_new_password
 from services.approval.reauthentication import show_again
 from services.approval.recording import record
-from services.approval.store import links, members
+from services.approval.store import factors, links, members, sessions
 from shared.database.pool import ACQUIRE_SECONDS, Connection, clock, transaction
 from shared.events.envelope import Actor
 from shared.events.members import FactorRemoved, PasswordReset, RecoveryCodesMade, SessionRevoked, SetUpCompleted
@@ -101,11 +101,11 @@ async def recover(parts: Parts, *, realm: str, email: str, code: str, password: 
         await members.set_password(connection, member.id, hashed)
         await links.end(connection, member.id, now)
         about = {"realm": realm, "member": member.person, "by": member.person}
-        gone = await members.drop_factors(connection, member.id)
-        ended = await members.end_sessions(connection, member.id, now)
+        gone = await factors.remove_all(connection, member.id)
+        ended = await sessions.end_all(connection, member.id, now)
         facts: list[Data] = [
             PasswordReset(**about, reason="recovery"),
-            *(FactorRemoved(**about, factor_id=factor_id, kind=kind) for factor_id, kind in gone),
+            *(FactorRemoved(**about, factor_id=factor.id, kind=factor.kind) for factor in gone),
             *(SessionRevoked(**about, session_id=one, before=now, reason="recovery") for one in ended),
         ]
         await lockout.succeeded(connection, attempt)

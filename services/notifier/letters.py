@@ -1,16 +1,13 @@
 """Writes mails: the facts of a request and an event, through the templates, as text and as HTML."""
 
 from dataclasses import dataclass
-from typing import Any
-
-import jinja2
-from markupsafe import Markup
 
 from services.notifier.domain import Customer, Mail
 from services.notifier.wording import instant, length, quoted
 from shared.events.envelope import Event
 from shared.lifecycle import RequestState
-from shared.mail.text import line, visible
+from shared.mail.templates import mail_templates
+from shared.mail.text import line
 
 SUBJECT_LIMIT = 150
 
@@ -24,27 +21,14 @@ class Letter:
     html: str
 
 
-def _shown(value: Any) -> Any:
-    """Keep what is hidden from every mail, whatever a template prints."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 class Letters:
     """`portal` is where approvers decide: `approval`'s own address."""
 
     def __init__(self, *, portal: str, demo: bool = False) -> None:
         self._portal = portal.rstrip("/")
         self._demo = demo
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("services.notifier"),
-            autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            finalize=_shown,
-        )
-        self._templates.filters |= {"line": line, "quoted": quoted, "instant": instant, "length": length}
+        self._templates = mail_templates("services.notifier")
+        self._templates.filters |= {"quoted": quoted, "instant": instant, "length": length}
 
     def write(self, mail: Mail, event: Event, state: RequestState, customer: Customer) -> Letter:
         """Write one mail. `state` has the request's submission."""

@@ -12,7 +12,11 @@ LONGEST_LINE = 300
 
 def visible(text: str) -> str:
     """Write characters that would be invisible, or would change the order of others, as `[U+202E]`; line breaks as one kind."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_LINE_BREAKS)
+    return revealed(text.replace("\r\n", "\n").replace("\r", "\n").translate(_LINE_BREAKS))
+
+
+def revealed(text: str) -> str:
+    """Write characters that would be invisible, or would change the order of others, as `[U+202E]`."""
     return "".join(
         char if char in _HARMLESS or unicodedata.category(char) not in _HIDDEN else f"[U+{ord(char):04X}]"
         for char in text

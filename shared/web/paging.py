@@ -9,11 +9,13 @@ import orjson
 from fastapi import Query
 from pydantic import BaseModel
 
+from shared.web.fields import parse_id
 from shared.web.problems import invalid
 
 LARGEST_PAGE: Final = 1000
 _LONGEST_CURSOR: Final = 1024
 _LARGEST_NUMBER: Final = 2**63
+_NOT_OURS: Final = "must be a next_cursor of this list: leave it out to begin again"
 
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="How many at most.")]
 """The parameter `limit`: `limit: Limit = 100`."""
@@ -52,8 +54,17 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int], field: str = "curs
             position = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     sound = isinstance(position, list) and [type(value) for value in position] == list(kinds)
     if not sound or not all(_storable(value) for value in position):
-        raise invalid((field, "must be a next_cursor of this list: leave it out to begin again"))
+        raise invalid((field, _NOT_OURS))
     return tuple(position)
+
+
+def decode_id(cursor: str) -> str:
+    """Read the cursor of a list that is ordered by the ids of its things. Raises Problem 422 as `decode_cursor`."""
+    (position,) = decode_cursor(cursor, str)
+    try:
+        return parse_id(position)
+    except ValueError:
+        raise invalid(("cursor", _NOT_OURS)) from None
 
 
 def page(items: Sequence[Any], next_cursor: str | None) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from services.approval.domain import membership, people
 from services.approval.domain.people import DECIDING_ROLES, PRIVILEGED_ROLES, SUBMITTING_ROLES, Member
 from services.approval.domain.refusals import Refused
 from services.approval.invitations import invite
-from services.approval.portal.words import DEFAULT
-from services.approval.store import deciders, links, members, own_decisions
+from services.approval.store import deciders, factors, links, members, own_decisions, sessions
 from services.approval.store.mails import About
+from services.approval.words import DEFAULT
 from shared.events.envelope import PROVIDER
 from shared.events.members import (
     FactorRemoved,
@@ -99,7 +99,7 @@ class RemoveMember(_OfMember):
         await members.remove(work.connection, him.id, work.now)
         await links.end(work.connection, him.id, work.now)
         await links.drop_codes(work.connection, him.id)
-        await members.drop_factors(work.connection, him.id)
+        await factors.remove_all(work.connection, him.id)
         await _see_deciders_stay(work, him)
         await _submits_no_more(work, him, him.roles)
         work.say(MemberRemoved(**_about(work, him)))
@@ -235,13 +235,13 @@ async def _start_anew(work: Work, him: Member, reason: About, language: str) -> 
 
 
 async def _end_sessions(work: Work, him: Member, reason: str) -> None:
-    for one in await members.end_sessions(work.connection, him.id, work.now):
+    for one in await sessions.end_all(work.connection, him.id, work.now):
         work.say(SessionRevoked(**_about(work, him), session_id=one, before=work.now, reason=reason))
 
 
 async def _remove_factors(work: Work, him: Member) -> None:
-    for factor_id, kind in await members.drop_factors(work.connection, him.id):
-        work.say(FactorRemoved(**_about(work, him), factor_id=factor_id, kind=kind))
+    for factor in await factors.remove_all(work.connection, him.id):
+        work.say(FactorRemoved(**_about(work, him), factor_id=factor.id, kind=factor.kind))
 
 
 async def _see_admins_stay(work: Work, him: Member) -> None:

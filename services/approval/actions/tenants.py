@@ -12,8 +12,8 @@ from services.approval.domain.people import Member
 from services.approval.domain.refusals import Forbidden, Refused
 from services.approval.domain.tenants import Tenant, register
 from services.approval.invitations import invite
-from services.approval.portal.words import DEFAULT
 from services.approval.store import members, tenants
+from services.approval.words import DEFAULT
 from shared.events.envelope import PROVIDER
 from shared.events.tenants import EntitlementChanged
 

@@ -1,12 +1,10 @@
 """The services covered, and what of them is not."""
 
-from typing import Annotated
-
-from fastapi import Depends, Response
+from fastapi import Response
 from pydantic import BaseModel
 
 from services.approval.callers import SignedIn
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Standing
 from services.approval.store import tenants
 from shared.database.pool import ACQUIRE_SECONDS
 from shared.events.envelope import PROVIDER
@@ -32,7 +30,7 @@ class Services(BaseModel):
 @router.get(
     "/v1/services", summary="The services for which access can be asked, with what is excluded", response_model=Services
 )
-async def list_services(caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def list_services(caller: SignedIn, parts: Standing) -> Response:
     covered = None
     if caller.member.realm != PROVIDER:
         async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import Depends, Response
+from fastapi import Response
 from pydantic import BaseModel, Field
 from webauthn.helpers import bytes_to_base64url
 
@@ -14,7 +14,7 @@ from services.approval.deciding import problem_for
 from services.approval.domain.narrowing import narrowed
 from services.approval.domain.people import scope_of
 from services.approval.domain.refusals import Forbidden, Refused
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Standing
 from services.approval.store import factors, requests, tenants
 from shared.database.pool import ACQUIRE_SECONDS, clock
 from shared.events.values import Resource, Vote
@@ -62,9 +62,7 @@ class ToSign(BaseModel):
         }
     ),
 )
-async def words_to_sign(
-    request_id: EventId, body: Decision, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]
-) -> Response:
+async def words_to_sign(request_id: EventId, body: Decision, caller: SignedIn, parts: Standing) -> Response:
     member = caller.member
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         state = await requests.find(connection, request_id)

@@ -1,14 +1,12 @@
 """Changes that weaken a tenant's protection, and the votes on them."""
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import Depends, Response
+from fastapi import Response
 from pydantic import BaseModel
 
-from services.approval.api.decisions import Claimed
-from services.approval.callers import Caller, SignedIn
-from services.approval.parts import Parts, parts_of
+from services.approval.callers import Caller, Claimed, SignedIn
+from services.approval.parts import Standing
 from services.approval.store import changes
 from services.approval.store.changes import ShownState
 from services.approval.voting import vote
@@ -18,10 +16,10 @@ from shared.events.values import Person, Vote
 from shared.lifecycle import Who
 from shared.web.answers import answer
 from shared.web.bodies import Router
-from shared.web.fields import Body, EventId, TenantId, parse_id
+from shared.web.fields import Body, EventId, TenantId
 from shared.web.idempotency import DOCUMENTED
-from shared.web.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, page
-from shared.web.problems import forbidden, invalid, not_found, refuses
+from shared.web.paging import Cursor, Limit, Page, decode_id, encode_cursor, page
+from shared.web.problems import forbidden, not_found, refuses
 
 router = Router(tags=["changes"])
 
@@ -75,23 +73,21 @@ class NoWords(Body):
 async def list_changes(
     tenant_id: TenantId,
     caller: SignedIn,
-    parts: Annotated[Parts, Depends(parts_of)],
+    parts: Standing,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     _reader(caller, tenant_id)
-    before = None if cursor is None else _position(cursor)
+    before = None if cursor is None else decode_id(cursor)
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         found = await changes.newest(connection, tenant_id, before=before, limit=limit + 1)
         now = await clock(connection)
-        shown = [await changes.view(connection, one, now) for one in found[:limit]]
+        shown = await changes.views(connection, found[:limit], now)
     return answer(page(shown, encode_cursor(found[limit - 1].id) if len(found) > limit else None))
 
 
 @router.get("/v1/tenants/{tenant_id}/changes/{change_id}", summary="One proposed change", response_model=ChangeView)
-async def show_change(
-    tenant_id: TenantId, change_id: EventId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]
-) -> Response:
+async def show_change(tenant_id: TenantId, change_id: EventId, caller: SignedIn, parts: Standing) -> Response:
     if caller.member.realm != tenant_id or not caller.member.known_roles:
         raise not_found()
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
@@ -114,7 +110,7 @@ async def approve_change(
     change_id: EventId,
     caller: SignedIn,
     claim: Claimed,
-    parts: Annotated[Parts, Depends(parts_of)],
+    parts: Standing,
     _: NoWords | None = None,
 ) -> Response:
     return await vote(parts, caller, tenant_id, change_id, "approve", claim)
@@ -132,7 +128,7 @@ async def deny_change(
     change_id: EventId,
     caller: SignedIn,
     claim: Claimed,
-    parts: Annotated[Parts, Depends(parts_of)],
+    parts: Standing,
     _: NoWords | None = None,
 ) -> Response:
     return await vote(parts, caller, tenant_id, change_id, "deny", claim)
@@ -143,11 +139,3 @@ def _reader(caller: Caller, tenant: str) -> None:
         raise not_found()
     if not caller.member.known_roles:
         raise forbidden("Changes are read by people with a role in the tenant.")
-
-
-def _position(cursor: str) -> str:
-    (position,) = decode_cursor(cursor, str)
-    try:
-        return parse_id(position)
-    except ValueError:
-        raise invalid(("cursor", "must be a next_cursor of this list: leave it out to begin again")) from None

@@ -11,11 +11,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from services.approval.actions.clients import CreateClient, RevokeClient, shown
 from services.approval.administering import administer
-from services.approval.api.decisions import Claimed, Standing
-from services.approval.callers import Caller, SignedIn
+from services.approval.callers import Caller, Claimed, SignedIn
 from services.approval.domain import membership
 from services.approval.one_time import client_digest
-from services.approval.parts import Parts
+from services.approval.parts import Parts, Standing
 from services.approval.store import clients
 from services.approval.store.clients import Client
 from shared.database.pool import ACQUIRE_SECONDS, clock
@@ -25,8 +24,8 @@ from shared.web.answers import answer
 from shared.web.bodies import Router, form_fields, takes_form
 from shared.web.fields import Body, EventId, Name, Realm, Timestamp, parse_id
 from shared.web.idempotency import DOCUMENTED
-from shared.web.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, page
-from shared.web.problems import Problem, forbidden, invalid, not_found, refuses
+from shared.web.paging import Cursor, Limit, Page, decode_id, encode_cursor, page
+from shared.web.problems import Problem, forbidden, not_found, refuses
 
 router = Router(tags=["clients"])
 
@@ -108,12 +107,7 @@ async def list_clients(
     realm: Realm, caller: SignedIn, parts: Standing, cursor: Cursor = None, limit: Limit = 100
 ) -> Response:
     _see(caller, realm)
-    before = None
-    if cursor is not None:
-        try:
-            before = parse_id(decode_cursor(cursor, str)[0])
-        except ValueError:
-            raise invalid(("cursor", "must be a next_cursor of this list: leave it out to begin again")) from None
+    before = None if cursor is None else decode_id(cursor)
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         found = await clients.listed(connection, realm, before=before, limit=limit + 1)
     following = encode_cursor(found[limit - 1].id) if len(found) > limit else None

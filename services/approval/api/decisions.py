@@ -1,21 +1,21 @@
 """What people do with a request beside the customer's vote: the manager's decision, a question, the end of the access."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Request, Response
+from fastapi import Response
 
-from services.approval.callers import SignedIn
+from services.approval.callers import Claimed, SignedIn
 from services.approval.deciding import Case, decide
 from services.approval.domain import requests as domain
 from services.approval.domain.refusals import Forbidden
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Parts, Standing
 from services.approval.store import requests
 from shared.database.pool import ACQUIRE_SECONDS
 from shared.events.envelope import new_id
 from shared.lifecycle import RequestView
 from shared.web.bodies import Router
 from shared.web.fields import Body, EventId, Text4K
-from shared.web.idempotency import DOCUMENTED, Claim, IdempotencyKey, claim_of
+from shared.web.idempotency import DOCUMENTED
 from shared.web.problems import not_found, refuses
 
 router = Router(tags=["decisions"])
@@ -44,16 +44,6 @@ class Question(Body):
 
 class Revocation(Body):
     reason: Text4K
-
-
-async def _claim(
-    request: Request, key: IdempotencyKey, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]
-) -> Claim | None:
-    return await claim_of(request, key, caller=caller.name, digest=parts.digest)
-
-
-Claimed = Annotated[Claim | None, Depends(_claim)]
-Standing = Annotated[Parts, Depends(parts_of)]
 
 
 def _a_manager(case: Case) -> None:

@@ -2,10 +2,10 @@
 
 import os
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from asyncpg.exceptions import UniqueViolationError
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 from webauthn.helpers import bytes_to_base64url
 
@@ -15,7 +15,7 @@ from services.approval.callers import Caller, SignedIn, as_known_now
 from services.approval.deciding import problem_for
 from services.approval.domain.refusals import Refused
 from services.approval.one_time_passwords import Code
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Parts, Standing
 from services.approval.passkeys import GivenCredential, Site
 from services.approval.reauthentication import REAUTHENTICATION, Address, show_again
 from services.approval.recording import record
@@ -36,7 +36,6 @@ MOST_PASSKEYS: Final = 20
 REGISTRATION_OPEN: Final = timedelta(minutes=5)
 _CHALLENGE_BYTES: Final = 32
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
-Standing = Annotated[Parts, Depends(parts_of)]
 _NAMELESS: Final = refuses({409: "`passkeys_need_a_name`: the portal has an IP address alone; `too_many_factors`"})
 
 

@@ -3,18 +3,18 @@
 from base64 import b64encode
 from typing import Annotated, Final
 
-from fastapi import Depends, Request, Response
+from fastapi import Response
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, WithJsonSchema
 
 from services.approval.actions.issuers import CALLBACK, CHANGED_BY, AddIssuer, RemoveIssuer
 from services.approval.administering import administer
-from services.approval.callers import Caller, SignedIn
+from services.approval.callers import Caller, Claimed, SignedIn
 from services.approval.deciding import problem_for
 from services.approval.domain.refusals import Forbidden
 from services.approval.oidc.discovery import Algorithm, check_issuer
 from services.approval.oidc.faults import IssuerFault
 from services.approval.oidc.secrets import seal
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Standing
 from services.approval.store import issuers
 from shared.database.pool import ACQUIRE_SECONDS, transaction
 from shared.events.envelope import new_id
@@ -23,7 +23,7 @@ from shared.settings import portal_of
 from shared.web.answers import answer
 from shared.web.bodies import Router
 from shared.web.fields import Body, EventId, Name, Realm, TenantId
-from shared.web.idempotency import DOCUMENTED, Claim, IdempotencyKey, claim_of, claim_one
+from shared.web.idempotency import DOCUMENTED, claim_one
 from shared.web.problems import invalid, not_found, refuses
 
 router = Router(tags=["issuers"])
@@ -84,12 +84,6 @@ class OfferedIssuers(BaseModel):
     items: list[OfferedIssuer]
 
 
-async def _claim(
-    request: Request, key: IdempotencyKey, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]
-) -> Claim | None:
-    return await claim_of(request, key, caller=caller.name, digest=parts.digest)
-
-
 def _of(caller: Caller, tenant: str) -> None:
     if caller.member.realm != tenant:
         raise not_found()
@@ -116,8 +110,8 @@ async def add_issuer(
     tenant_id: TenantId,
     body: NewIssuer,
     caller: SignedIn,
-    claim: Annotated[Claim | None, Depends(_claim)],
-    parts: Annotated[Parts, Depends(parts_of)],
+    claim: Claimed,
+    parts: Standing,
 ) -> Response:
     _of(caller, tenant_id)
     if "global_admin" not in caller.member.roles:
@@ -156,7 +150,7 @@ async def add_issuer(
     response_model=IssuersAnswer,
     responses=refuses({403: "`forbidden`"}),
 )
-async def list_issuers(tenant_id: TenantId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def list_issuers(tenant_id: TenantId, caller: SignedIn, parts: Standing) -> Response:
     _of(caller, tenant_id)
     if not caller.member.known_roles:
         raise problem_for(Forbidden("Issuers are shown to the tenant's people with a role."))
@@ -172,9 +166,7 @@ async def list_issuers(tenant_id: TenantId, caller: SignedIn, parts: Annotated[P
     status_code=204,
     responses=refuses({403: "`forbidden`, `roles_stale`", 409: "`too_few_approvers`"}),
 )
-async def remove_issuer(
-    tenant_id: TenantId, issuer_id: EventId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]
-) -> Response:
+async def remove_issuer(tenant_id: TenantId, issuer_id: EventId, caller: SignedIn, parts: Standing) -> Response:
     return await administer(parts, caller, tenant_id, RemoveIssuer(id=issuer_id))
 
 
@@ -183,7 +175,7 @@ async def remove_issuer(
     summary="Where a realm's people can sign in beside here; nothing for a realm that does not exist",
     response_model=OfferedIssuers,
 )
-async def offered_issuers(realm: Realm, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def offered_issuers(realm: Realm, parts: Standing) -> Response:
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         found = await issuers.of_tenant(connection, realm)
     return answer({"items": [{"id": one.id, "name": one.name} for one in found]})

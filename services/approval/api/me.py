@@ -1,15 +1,13 @@
 """Whoever is signed in, himself: what is known of him, his password, and his sessions."""
 
-from typing import Annotated
-
-from fastapi import Depends, Response
+from fastapi import Response
 from pydantic import BaseModel
 
 from services.approval.api.sessions import end_session, revoked
 from services.approval.callers import Caller, SignedIn
 from services.approval.deciding import problem_for
 from services.approval.domain.refusals import Refused
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Standing
 from services.approval.passwords import check_new_password
 from services.approval.reauthentication import REAUTHENTICATION, Address, show_again
 from services.approval.recording import record
@@ -121,7 +119,7 @@ async def _me(connection: Connection, caller: Caller) -> Me:
 
 
 @router.get("/v1/me", summary="Who is signed in", response_model=Me)
-async def show_me(caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def show_me(caller: SignedIn, parts: Standing) -> Response:
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         return answer(await _me(connection, caller))
 
@@ -132,9 +130,7 @@ async def show_me(caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) 
     response_model=Me,
     responses=REAUTHENTICATION,
 )
-async def change_password(
-    body: PasswordChange, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)], address: Address
-) -> Response:
+async def change_password(body: PasswordChange, caller: SignedIn, parts: Standing, address: Address) -> Response:
     member = caller.member
     given, new = body.current.get_secret_value(), body.new.get_secret_value()
     if new == given:
@@ -149,7 +145,7 @@ async def change_password(
         known = await shown.hold(connection)
         now = await clock(connection)
         await members.set_password(connection, member.id, hashed)
-        ended = await sessions.end_others(connection, member.id, caller.session_id, now)
+        ended = await sessions.end_all(connection, member.id, now, kept=caller.session_id)
         me = await _me(connection, known)
         facts: list[Data] = [PasswordChanged(realm=member.realm, member=member.person, by=member.person)]
         facts += [revoked(member, session_id=one, before=now, reason="password_changed") for one in ended]
@@ -158,7 +154,7 @@ async def change_password(
 
 
 @router.get("/v1/me/sessions", summary="Where one is signed in, newest first", response_model=SessionList)
-async def list_sessions(caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def list_sessions(caller: SignedIn, parts: Standing) -> Response:
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         found = await sessions.of(connection, caller.member.id)
     items = [
@@ -168,7 +164,7 @@ async def list_sessions(caller: SignedIn, parts: Annotated[Parts, Depends(parts_
 
 
 @router.delete("/v1/me/sessions/{session_id}", summary="End one of one's own sessions, wherever it is", status_code=204)
-async def end_one(session_id: EventId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def end_one(session_id: EventId, caller: SignedIn, parts: Standing) -> Response:
     if not await end_session(parts, caller.member, session_id, reason="signed_out"):
         raise not_found()
     return Response(status_code=204)

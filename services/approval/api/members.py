@@ -14,11 +14,11 @@ from services.approval.actions.members import (
     ResetPassword,
 )
 from services.approval.administering import administer
-from services.approval.api.decisions import Claimed, Standing
-from services.approval.callers import Caller, SignedIn
+from services.approval.callers import Caller, Claimed, SignedIn
 from services.approval.domain import membership
-from services.approval.portal.words import wanted
+from services.approval.parts import Standing
 from services.approval.store import deciders, members
+from services.approval.words import wanted
 from shared.database.pool import ACQUIRE_SECONDS
 from shared.events.envelope import PROVIDER, new_id
 from shared.web.answers import answer

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Response
+from fastapi import Query, Response
 from pydantic import AfterValidator, Field
 
 from services.approval.callers import SignedIn
 from services.approval.domain.people import scope_of
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Standing
 from services.approval.store import requests
 from services.approval.store.request_lists import Order, Position, Wanted, listed
 from shared.database.pool import ACQUIRE_SECONDS, clock
@@ -43,7 +43,7 @@ Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(whole
 )
 async def list_requests(
     caller: SignedIn,
-    parts: Annotated[Parts, Depends(parts_of)],
+    parts: Standing,
     state: Annotated[State | None, Query(description="Only those in this state now.")] = None,
     order: Annotated[Order, Query(description="`deadline`: the soonest end of the decision window first.")] = "newest",
     tenant: Annotated[TenantId | None, Query(description="Only this tenant's.")] = None,
@@ -81,7 +81,7 @@ async def list_requests(
 
 
 @router.get("/v1/requests/{request_id}", summary="One request", response_model=RequestView)
-async def show_request(request_id: EventId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def show_request(request_id: EventId, caller: SignedIn, parts: Standing) -> Response:
     scope = scope_of(caller.member)
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         state = await requests.find(connection, request_id)

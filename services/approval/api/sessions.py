@@ -1,28 +1,29 @@
 """Signing in and out, and the keys by which the other services know a session's token."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Response
+from fastapi import Response
 from prometheus_client import Counter
 from pydantic import BaseModel
 
 from services.approval import lockout, one_time_passwords
+from services.approval.beginning import begin_session
 from services.approval.callers import SignedIn
 from services.approval.domain.people import Member
 from services.approval.lockout import LOCKED_OUT
 from services.approval.one_time_passwords import Code
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Parts, Standing
 from services.approval.reauthentication import Address
 from services.approval.recording import record
 from services.approval.store import factors, members, sessions
 from shared.database.pool import ACQUIRE_SECONDS, Connection, clock, transaction
-from shared.events.envelope import Actor, new_id
+from shared.events.envelope import Actor
 from shared.events.members import SessionRevoked
 from shared.observability.metrics import REGISTRY
 from shared.security.keys import public_jwks
 from shared.security.passwords import hash_password, needs_rehash, verify_password
-from shared.security.tokens import InvalidToken, issue_session
+from shared.security.tokens import InvalidToken
 from shared.web.answers import answer
 from shared.web.bodies import Router
 from shared.web.fields import Body, Email, GivenPassword, Realm
@@ -66,7 +67,7 @@ class SessionAnswer(BaseModel):
         }
     ),
 )
-async def sign_in(body: SignIn, parts: Annotated[Parts, Depends(parts_of)], address: Address) -> Response:
+async def sign_in(body: SignIn, parts: Standing, address: Address) -> Response:
     attempt = await lockout.begin(parts, realm=body.realm, email=body.email, address=address)
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         found = await members.with_password(connection, body.realm, body.email)
@@ -88,7 +89,9 @@ async def sign_in(body: SignIn, parts: Annotated[Parts, Depends(parts_of)], addr
             await lockout.given_back(connection, attempt)
         else:
             await lockout.succeeded(connection, attempt)
-            token, expires_in = await begin_session(connection, parts, member, method=method)
+            token, expires_in = await begin_session(
+                connection, parts, member, method=method, now=await clock(connection)
+            )
     if method is None:
         raise Problem(401, "code_required", "Send the six digits that your app shows, too.", headers=_CHALLENGE)
     SIGN_INS.labels("done").inc()
@@ -112,24 +115,6 @@ async def _judge_code(connection: Connection, parts: Parts, member: Member, code
     return PASSWORD_AND_CODE
 
 
-async def begin_session(connection: Connection, parts: Parts, member: Member, *, method: str) -> tuple[str, int]:
-    """Begin a session, and return its token and how many seconds that is valid."""
-    session_id = new_id()
-    now = await clock(connection)
-    lifetime = parts.settings.session_lifetime
-    await sessions.begin(connection, session_id, member.id, method=method, issued_at=now, expires_at=now + lifetime)
-    token = issue_session(
-        parts.signing,
-        subject=member.id,
-        realm=member.realm,
-        email=member.email,
-        session_id=session_id,
-        now=now,
-        lifetime=lifetime,
-    )
-    return token, int(lifetime.total_seconds())
-
-
 def _refused() -> Problem:
     SIGN_INS.labels("refused").inc()
     return Problem(
@@ -138,7 +123,7 @@ def _refused() -> Problem:
 
 
 @router.delete("/v1/sessions/current", summary="Sign out: the token counts nowhere any more", status_code=204)
-async def sign_out(caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def sign_out(caller: SignedIn, parts: Standing) -> Response:
     if not await end_session(parts, caller.member, caller.session_id, reason="signed_out"):
         raise InvalidToken("session_ended")
     return Response(status_code=204)
@@ -168,5 +153,5 @@ def revoked(member: Member, *, session_id: str, before: datetime, reason: str) -
 
 
 @router.get("/.well-known/jwks.json", summary="The keys that sign sessions' tokens (RFC 7517)")
-async def session_keys(parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def session_keys(parts: Standing) -> Response:
     return answer(public_jwks([parts.signing]), headers={"Cache-Control": "public, max-age=300"})

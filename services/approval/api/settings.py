@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from fastapi import Depends, Response
+from fastapi import Response
 from pydantic import Field
 
 from services.approval.actions.settings import ChangeSettings
@@ -10,7 +10,7 @@ from services.approval.administering import administer
 from services.approval.api.changes import ChangeView
 from services.approval.callers import Caller, SignedIn
 from services.approval.domain.tenants import Tenant
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Standing
 from services.approval.store import tenants
 from shared.database.pool import ACQUIRE_SECONDS
 from shared.events.values import SecondFactor
@@ -66,7 +66,7 @@ def _of(caller: Caller, tenant: str, reason: str, *, readers: frozenset[str] = f
     response_model=SettingsBody,
     responses=refuses({403: "`forbidden`"}),
 )
-async def read_settings(tenant_id: TenantId, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def read_settings(tenant_id: TenantId, caller: SignedIn, parts: Standing) -> Response:
     _of(caller, tenant_id, "Settings are read by a global_admin, lockbox_approver or auditor.", readers=_READERS)
     async with parts.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         tenant = await tenants.find(connection, tenant_id)
@@ -94,8 +94,6 @@ async def read_settings(tenant_id: TenantId, caller: SignedIn, parts: Annotated[
         ),
     },
 )
-async def change_settings(
-    tenant_id: TenantId, body: SettingsBody, caller: SignedIn, parts: Annotated[Parts, Depends(parts_of)]
-) -> Response:
+async def change_settings(tenant_id: TenantId, body: SettingsBody, caller: SignedIn, parts: Standing) -> Response:
     given = body.model_dump(exclude={"version"}, exclude_none=True)
     return await administer(parts, caller, tenant_id, ChangeSettings(given=given, version=body.version))

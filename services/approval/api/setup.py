@@ -6,11 +6,11 @@ from fastapi import Response
 from pydantic import BaseModel, Field, SecretStr, WithJsonSchema
 
 from services.approval import setting_up
-from services.approval.api.decisions import Standing
 from services.approval.callers import SignedIn
 from services.approval.deciding import problem_for
 from services.approval.domain.refusals import Refused
 from services.approval.lockout import LOCKED_OUT
+from services.approval.parts import Standing
 from services.approval.reauthentication import REAUTHENTICATION, Address
 from shared.web.answers import answer
 from shared.web.bodies import Router

@@ -7,9 +7,9 @@ from pydantic import BaseModel
 
 from services.approval.actions.tenants import RegisterTenant, SetEntitlement, shown
 from services.approval.administering import administer
-from services.approval.api.decisions import Claimed, Standing
 from services.approval.api.members import Language
-from services.approval.callers import Caller, SignedIn
+from services.approval.callers import Caller, Claimed, SignedIn
+from services.approval.parts import Standing
 from services.approval.store import tenants
 from shared.database.pool import ACQUIRE_SECONDS
 from shared.events.envelope import PROVIDER, new_id

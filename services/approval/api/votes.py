@@ -9,14 +9,14 @@ from fastapi import Depends, Response
 from pydantic import AfterValidator, Field
 
 from services.approval import second_factor
-from services.approval.api.decisions import CLOSED, DECISION, Claimed, Standing, a_decider_of_the_tenant
-from services.approval.callers import SignedIn
+from services.approval.api.decisions import CLOSED, DECISION, a_decider_of_the_tenant
+from services.approval.callers import Claimed, SignedIn
 from services.approval.deciding import Case, decide
 from services.approval.domain import votes
 from services.approval.domain.narrowing import narrowed
 from services.approval.domain.refusals import Refused
 from services.approval.one_time_passwords import Code
-from services.approval.parts import Parts
+from services.approval.parts import Parts, Standing
 from services.approval.passkeys import GivenAssertion
 from services.approval.second_factor import counts_codes
 from shared.database.pool import Connection

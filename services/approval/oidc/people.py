@@ -3,37 +3,27 @@
 An issuer speaks for the people that came through it, and for no others: it cannot take over a member whom people added.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from services.approval.beginning import begin_session
 from services.approval.domain.people import Member, add
 from services.approval.oidc.faults import IssuerFault
 from services.approval.parts import SERVICE, Parts
 from services.approval.recording import record
-from services.approval.store import issuers, members, sessions, tenants
+from services.approval.store import issuers, members, tenants
 from services.approval.store.issuers import Issuer
 from shared.database.pool import Connection, clock, transaction
 from shared.events.envelope import new_id, service_actor
 from shared.events.members import RoleAssigned, RoleRemoved
 from shared.events.values import Data
-from shared.security.tokens import issue_session
 from shared.web.fields import Name, parse_email
 
 METHOD: Final = "oidc"
 _MOST_GROUPS: Final = 10_000
 _NAME: Final = TypeAdapter[str](Name)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """Somebody has signed in. `token` is None where the session that the browser has goes on."""
-
-    token: str | None
-    lifetime_seconds: int
 
 
 def roles_of(claims: Mapping[str, Any], group_claim: str, mapping: Mapping[str, str]) -> frozenset[str]:
@@ -76,8 +66,10 @@ def person_in(claims: Mapping[str, Any]) -> tuple[str, str]:
 
 async def arrive(
     parts: Parts, issuer: Issuer, claims: Mapping[str, Any], *, present: str | None, silent: bool
-) -> Arrived:
+) -> tuple[str, int] | None:
     """Sign in whom an issuer speaks of, as a member of its tenant, with the roles that it says he has.
+
+    Returns the token of a new session and its seconds; None where the session that the browser has goes on.
 
     `present` is the id of the session that his browser has: it goes on where it began at this issuer, as his. A `silent`
     renewal is for whoever has that session, and for nobody else. Raises IssuerFault.
@@ -105,26 +97,11 @@ async def arrive(
         held = await issuers.roles_through(connection, issuer.id, member.id)
         facts += changes_of_roles(member, held, said, issuer.id)
         await issuers.say_roles(connection, issuer.id, member.id, said, now)
-        lifetime = parts.settings.session_lifetime
-        seconds = math.floor(lifetime.total_seconds())
-        token = None
+        begun = None
         if going_on != (member.id, issuer.id):
-            session_id = new_id()
-            await sessions.begin(
-                connection, session_id, member.id, method=METHOD, issued_at=now, expires_at=now + lifetime
-            )
-            await issuers.bind_session(connection, session_id, issuer.id)
-            token = issue_session(
-                parts.signing,
-                subject=member.id,
-                realm=member.realm,
-                email=member.email,
-                session_id=session_id,
-                now=now,
-                lifetime=lifetime,
-            )
+            begun = await begin_session(connection, parts, member, method=METHOD, now=now, issuer_id=issuer.id)
         await record(connection, facts, actor=service_actor(SERVICE), now=now)
-    return Arrived(token, seconds)
+    return begun
 
 
 async def _new(connection: Connection, issuer: Issuer, claims: Mapping[str, Any]) -> Member:

@@ -4,13 +4,13 @@ import hmac
 from typing import Annotated, Final
 
 import structlog
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from services.approval.actions.issuers import CALLBACK
 from services.approval.oidc.faults import IssuerFault
 from services.approval.oidc.people import arrive
 from services.approval.oidc.secrets import hashed, new_state
-from services.approval.parts import Parts, parts_of
+from services.approval.parts import Parts, Standing
 from services.approval.portal.cookies import cookie_of, session_of, set_cookie, set_session
 from services.approval.portal.forms import local_path
 from services.approval.portal.page import HEADERS, SIGN_IN, go
@@ -37,7 +37,6 @@ _MUST_ASK: Final = frozenset(
 _AGAIN: Final = "Start the sign-in again from the sign-in page, in this browser."
 _log = structlog.get_logger(__name__)
 
-Standing = Annotated[Parts, Depends(parts_of)]
 Given = Annotated[str | None, Query(max_length=_LONGEST)]
 NextPath = Annotated[str | None, Query(alias="next", max_length=_LONGEST)]
 
@@ -124,8 +123,9 @@ async def callback(
         raise _problem(fault) from None
     response = go(begun.next)
     response.headers["Referrer-Policy"] = "no-referrer"
-    if arrived.token is not None:
-        set_session(response, parts.settings, arrived.token, arrived.lifetime_seconds)
+    if arrived is not None:
+        token, seconds = arrived
+        set_session(response, parts.settings, token, seconds)
     return response
 
 

@@ -6,38 +6,31 @@ import secrets
 from base64 import urlsafe_b64encode
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
+from services.approval import sealing
 from services.approval.oidc.faults import IssuerFault
 from shared.security.keys import derive_key
 
-_NONCE_BYTES: Final = 12
+_PURPOSE: Final = "lockbox oidc client secrets"
 _STATE_BYTES: Final = 32
 
 
 def seal(internal: SecretStr, issuer_id: str, secret: str) -> bytes:
-    """Encrypt a client's secret (AES-256-GCM: nonce, ciphertext, tag); it opens for this issuer's id alone."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + _cipher(internal).encrypt(nonce, secret.encode(), issuer_id.encode())
+    """Encrypt a client's secret; it opens for this issuer's id alone."""
+    return sealing.seal(internal, _PURPOSE, issuer_id, secret)
 
 
 def unseal(internal: SecretStr, issuer_id: str, sealed: bytes) -> str:
     """Give a client's secret. Raises IssuerFault where it was encrypted under another internal secret, or for another issuer."""
     try:
-        opened = _cipher(internal).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], issuer_id.encode())
-    except InvalidTag:
+        return sealing.unseal(internal, _PURPOSE, issuer_id, sealed)
+    except sealing.Unreadable:
         raise IssuerFault(
             "secret_unreadable",
             "The client's secret cannot be read any more: remove the issuer and add it again.",
             field="client_secret",
         ) from None
-    return opened.decode()
-
-
-def _cipher(internal: SecretStr) -> AESGCM:
-    return AESGCM(derive_key(internal.get_secret_value(), "lockbox oidc client secrets"))
 
 
 def new_state() -> str:

@@ -1,7 +1,9 @@
 """The portal as a client of the API: what a page does, it does with its visitor's own token, and can do nothing more."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -57,10 +59,6 @@ class Api:
         """Call the provider's service, where engineers answer and withdraw."""
         return await self._call(None, self._settings.request_api_url, method, path, body, key=key)
 
-    async def audit(self, path: str, **query: Any) -> Any:
-        """Read from the log's service."""
-        return (await self._call(None, self._settings.audit_url, "GET", path, query=query)).content
-
     async def _own(
         self,
         method: str,
@@ -99,13 +97,19 @@ class Api:
             headers[HEADER] = key
         asked = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         async with httpx.AsyncClient(
-            transport=transport, base_url=base, trust_env=False, timeout=_SECONDS, follow_redirects=False
+            transport=transport, base_url=base, verify=_tls(), trust_env=False, timeout=_SECONDS, follow_redirects=False
         ) as client:
             try:
                 response = await client.request(method, path, params=asked or None, json=body, headers=headers)
             except httpx.TransportError:
                 raise unavailable() from None
         return _answer(response)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Make what TLS is judged by, once: reading the system's certificates for each call would hold up all others."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _answer(response: httpx.Response) -> Answer:

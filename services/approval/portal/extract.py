@@ -14,7 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from services.approval.portal.templating import HERE
-from services.approval.portal.words import DEFAULT, DOMAIN, FOLDER, LANGUAGES
+from services.approval.words import DEFAULT, DOMAIN, FOLDER, LANGUAGES
 
 _METHODS: Final = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
 _OPTIONS: Final = {"templates/**.html": {"trimmed": "true", "silent": "false", "newstyle_gettext": "true"}}

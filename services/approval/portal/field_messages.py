@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from services.approval.portal.words import N_, Words, visible
+from services.approval.words import N_, Words, visible
 
 _DURATION: Final = re.compile(r"P(?=.)(?:[0-9]+D)?(?:T(?:[0-9]+[HMS])+)?")
 # The first that fits counts; its named groups fill in the words.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.approval.portal.words import N_
+from services.approval.words import N_
 from shared.events.envelope import PROVIDER
 
 

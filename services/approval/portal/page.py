@@ -16,7 +16,7 @@ from services.approval.portal.api import Api
 from services.approval.portal.cookies import cookie_of, session_of, set_cookie
 from services.approval.portal.forms import Form, check_origin, check_token, csrf_token, local_path, read_form
 from services.approval.portal.refusals import explain, field_errors
-from services.approval.portal.words import LANGUAGES, Words, wanted
+from services.approval.words import LANGUAGES, Words, wanted
 from shared.events.envelope import PROVIDER
 from shared.web.problems import Problem, forbidden, unauthorized
 

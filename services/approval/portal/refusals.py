@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.approval.portal import field_messages
-from services.approval.portal.words import N_, Words, visible
+from services.approval.words import N_, Words, visible
 from shared.web.problems import Problem
 
 _SAID: Final = {

@@ -15,7 +15,7 @@ from services.approval.portal.request_facts import (
     shorter,
     timeline,
 )
-from services.approval.portal.words import N_
+from services.approval.words import N_
 from shared.web.problems import Problem
 
 DONE: Final = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from services.approval.portal.words import N_
+from services.approval.words import N_
 from shared.web.fields import format_duration, parse_duration
 
 # As people say them; the largest that divides a duration evenly is the one that is shown.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from services.approval.portal.settings_form import at_field
-from services.approval.portal.words import N_, Words
+from services.approval.words import N_, Words
 from shared.web.problems import Problem
 
 _NO_ADDRESS: Final = N_("%(address)s is no e-mail address. Write one like soc@example.com on each line.")

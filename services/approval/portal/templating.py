@@ -9,7 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from services.approval.portal.words import Words, as_instant, translations, visible
+from services.approval.words import Words, as_instant, translations, visible
 from shared.web.fields import format_timestamp
 
 HERE: Final = Path(__file__).parent

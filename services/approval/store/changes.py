@@ -103,11 +103,25 @@ def state_at(change: Change, now: datetime) -> ShownState:
 
 async def view(connection: Connection, change: Change, now: datetime) -> dict[str, Any]:
     """Show a change as the API does."""
-    votes = await connection.fetch(
-        """SELECT m.email, m.name, v.vote, v.voted_at FROM change_votes v JOIN members m ON m.id = v.member_id
-           WHERE v.change_id = $1 ORDER BY v.voted_at, v.member_id""",
-        change.id,
+    (shown,) = await views(connection, [change], now)
+    return shown
+
+
+async def views(connection: Connection, found: Sequence[Change], now: datetime) -> list[dict[str, Any]]:
+    """Show changes, in their order."""
+    rows = await connection.fetch(
+        """SELECT v.change_id::text, m.email, m.name, v.vote, v.voted_at
+           FROM change_votes v JOIN members m ON m.id = v.member_id
+           WHERE v.change_id = ANY($1::uuid[]) ORDER BY v.voted_at, v.member_id""",
+        [change.id for change in found],
     )
+    votes: dict[str, list[Record]] = {change.id: [] for change in found}
+    for row in rows:
+        votes[row["change_id"]].append(row)
+    return [_shown(change, votes[change.id], now) for change in found]
+
+
+def _shown(change: Change, votes: Sequence[Record], now: datetime) -> dict[str, Any]:
     return {
         "id": change.id,
         "tenant": change.tenant,

@@ -169,11 +169,6 @@ async def say_roles(
     )
 
 
-async def bind_session(connection: Connection, session_id: str, issuer_id: str) -> None:
-    """Note that a session began at an issuer."""
-    await connection.execute("UPDATE sessions SET issuer_id = $2 WHERE id = $1", session_id, issuer_id)
-
-
 async def of_session(connection: Connection, session_id: str) -> tuple[str, str] | None:
     """Return the member and the issuer of a session that lives; None also where it did not begin at one."""
     row = await connection.fetchrow(

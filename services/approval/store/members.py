@@ -122,26 +122,6 @@ async def forget_password(connection: Connection, member_id: str) -> None:
     await connection.execute("UPDATE members SET password_hash = NULL WHERE id = $1", member_id)
 
 
-async def end_sessions(connection: Connection, member_id: str, now: datetime) -> Sequence[str]:
-    """End all sessions of somebody who is held, and return their ids."""
-    rows = await connection.fetch(
-        """UPDATE sessions SET ended_at = greatest($2, issued_at)
-           WHERE member_id = $1 AND ended_at IS NULL AND expires_at > $2 RETURNING id::text""",
-        member_id,
-        now,
-    )
-    return sorted(row["id"] for row in rows)
-
-
-async def drop_factors(connection: Connection, member_id: str) -> Sequence[tuple[str, str]]:
-    """Remove the second factors of somebody who is held; return id and kind of those that counted."""
-    rows = await connection.fetch(
-        "DELETE FROM factors WHERE member_id = $1 RETURNING id::text, kind, confirmed_at IS NOT NULL AS counted",
-        member_id,
-    )
-    return sorted((row["id"], row["kind"]) for row in rows if row["counted"])
-
-
 async def holders(connection: Connection, realm: str, role: str) -> list[Holder]:
     """List who has been given a role in a realm, and whether he can sign in."""
     rows = await connection.fetch(

@@ -23,15 +23,25 @@ class Session:
 
 
 async def begin(
-    connection: Connection, session_id: str, member_id: str, *, method: str, issued_at: datetime, expires_at: datetime
+    connection: Connection,
+    session_id: str,
+    member_id: str,
+    *,
+    method: str,
+    issued_at: datetime,
+    expires_at: datetime,
+    issuer_id: str | None = None,
 ) -> None:
+    """Store a session; `issuer_id` names the issuer at which it began."""
     await connection.execute(
-        "INSERT INTO sessions (id, member_id, method, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        """INSERT INTO sessions (id, member_id, method, issued_at, expires_at, issuer_id)
+           VALUES ($1, $2, $3, $4, $5, $6)""",
         session_id,
         member_id,
         method,
         issued_at,
         expires_at,
+        issuer_id,
     )
 
 
@@ -60,14 +70,14 @@ async def end(connection: Connection, session_id: str, *, of_member: str) -> dat
     return ended
 
 
-async def end_others(connection: Connection, member_id: str, kept: str, now: datetime) -> Sequence[str]:
-    """End all sessions of somebody but one, and return their ids."""
+async def end_all(connection: Connection, member_id: str, now: datetime, *, kept: str | None = None) -> Sequence[str]:
+    """End all sessions of somebody who is held, but for the one that is `kept`, and return their ids."""
     rows = await connection.fetch(
-        """UPDATE sessions SET ended_at = $3
-           WHERE member_id = $1 AND id <> $2 AND ended_at IS NULL AND expires_at > $3 RETURNING id::text""",
+        """UPDATE sessions SET ended_at = greatest($2, issued_at)
+           WHERE member_id = $1 AND id IS DISTINCT FROM $3 AND ended_at IS NULL AND expires_at > $2 RETURNING id::text""",
         member_id,
-        kept,
         now,
+        kept,
     )
     return sorted(row["id"] for row in rows)
 

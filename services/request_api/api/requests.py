@@ -32,11 +32,10 @@ from shared.web.fields import (
     TenantId,
     Text4K,
     Timestamp,
-    parse_id,
 )
 from shared.web.idempotency import DOCUMENTED, Claim, IdempotencyKey, claim_of, idempotency_key
-from shared.web.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, page
-from shared.web.problems import forbidden, invalid, not_found, refuses
+from shared.web.paging import Cursor, Limit, Page, decode_id, encode_cursor, page
+from shared.web.problems import forbidden, not_found, refuses
 
 MOST_RESOURCES = 100
 MOST_OPERATIONS = 20
@@ -144,7 +143,7 @@ async def list_requests(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Any:
-    before = None if cursor is None else _position(cursor)
+    before = None if cursor is None else decode_id(cursor)
     async with transaction(core_of(request).pool) as connection:
         member = await admitted(connection, session, admit)
         oversees = not member.roles.isdisjoint(OVERSEERS)
@@ -162,14 +161,6 @@ async def list_requests(
     shown = rows[:limit]
     views = [row.state.view(now) for row in shown]
     return answer(page(views, encode_cursor(shown[-1].id) if len(rows) > limit else None))
-
-
-def _position(cursor: str) -> str:
-    (before,) = decode_cursor(cursor, str)
-    try:
-        return parse_id(before)
-    except ValueError:
-        raise invalid(("cursor", "must be a next_cursor of this list: leave it out to begin again")) from None
 
 
 @router.get("/{id}", response_model=RequestView, summary="Show a request")

@@ -12,7 +12,7 @@ from services.approval.portal.forms import Form
 from services.approval.portal.page import Page, Posted, SignedInPage, go, render
 from services.approval.portal.paths import segment
 from services.approval.portal.routing import PageRouter
-from services.approval.portal.words import N_
+from services.approval.words import N_
 from shared.settings import portal_of
 from shared.web.bodies import parse_json
 from shared.web.problems import Problem, invalid, not_found

@@ -9,7 +9,7 @@ from services.approval.portal.forms import local_path
 from services.approval.portal.navigation import home
 from services.approval.portal.page import LANGUAGE, SignedInPage, Visited, go
 from services.approval.portal.routing import PageRouter
-from services.approval.portal.words import LANGUAGES
+from services.approval.words import LANGUAGES
 from shared.web.fields import parse_id
 from shared.web.problems import not_found
 

@@ -10,7 +10,7 @@ from services.approval.portal.forms import CSRF, KEY, RESUMED
 from services.approval.portal.page import Page, Posted, SignedInPage, go, render
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.settings_words import in_words
-from services.approval.portal.words import N_
+from services.approval.words import N_
 from shared.web.problems import Problem, invalid
 
 router = PageRouter()

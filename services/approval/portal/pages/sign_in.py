@@ -14,7 +14,7 @@ from services.approval.portal.forms import CSRF, RESUMED, Form, csrf_token, loca
 from services.approval.portal.page import Page, Posted, Visited, go, holder_of, posted, render
 from services.approval.portal.routing import PageRouter
 from services.approval.portal.sign_in_page import KEPT, sign_in_page
-from services.approval.portal.words import N_
+from services.approval.words import N_
 from shared.security.keys import derive_key
 from shared.web.problems import Problem
 

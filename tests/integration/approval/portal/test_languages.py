@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.approval.portal.extract import missing
-from services.approval.portal.words import Words, visible, wanted
+from services.approval.words import Words, visible, wanted
 from tests.integration.approval.portal.browsing import Browser, text_of
 from tests.integration.approval.system import Approval
 

@@ -1,7 +1,6 @@
-"""The portal's languages: which one a reader wants, its messages, and how times, durations and countries stand in it."""
+"""The languages of portal and mails: which one a reader wants, its messages, and how values stand in it."""
 
 import io
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,19 +16,16 @@ from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 from babel.units import format_unit
 
+from shared.mail.text import revealed
 from shared.web.fields import parse_duration, parse_timestamp
 
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "de": "Deutsch"}
 """The languages, each by its own name. The messages in the source are English."""
 DEFAULT: Final = "en"
 DOMAIN: Final = "lockbox"
-FOLDER: Final = Path(__file__).parent / "locale"
+FOLDER: Final = Path(__file__).parent / "portal" / "locale"
 
 _UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
-# Joiners belong to the writing of several languages, and to emoji.
-_HARMLESS: Final = frozenset("\n\t\u200c\u200d")
-# Control, format (bidirectional overrides, zero-width characters), surrogate and private characters.
-_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co"})
 _MOST_WANTED: Final = 20
 
 
@@ -40,11 +36,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it.
 
 def visible(text: str) -> str:
     """Write characters that would be invisible, or would change the order of others, as `[U+202E]`."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(
-        char if char in _HARMLESS or unicodedata.category(char) not in _HIDDEN else f"[U+{ord(char):04X}]"
-        for char in text
-    )
+    return revealed(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def wanted(accept_language: str) -> str:
