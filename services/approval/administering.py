@@ -7,7 +7,7 @@ events. Every decision on a request holds its tenant FOR SHARE, so a tenant's me
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict
@@ -33,9 +33,6 @@ from shared.web.problems import not_found
 # How long a proposed change waits for votes.
 OPEN_FOR: Final = timedelta(days=14)
 PROVIDER_LOCK: Final = 7311002
-
-# Either a member's facts or a decider's are put into the event that says what somebody did.
-Spoken = TypeVar("Spoken", bound=Data)
 
 
 @dataclass(slots=True)

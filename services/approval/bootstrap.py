@@ -45,7 +45,7 @@ async def make(pool: Pool, settings: Settings, *, email: str, name: str, again: 
             if await members.with_password(connection, PROVIDER, email) is not None:
                 raise NoBootstrap(f"{email} is one of the provider's people already: choose another address")
             operator = Member(id=new_id(), realm=PROVIDER, email=email, name=name, roles=frozenset({"operator"}))
-            await members.add(connection, operator, password_hash=None, revision=0)
+            await members.add(connection, operator, password_hash=None)
             link = await make_link(connection, settings, operator.id, now)
             await record(connection, people.add(operator, by=None), actor=service_actor(SERVICE), now=now)
     return link_address(settings, link)

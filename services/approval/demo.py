@@ -8,6 +8,7 @@ from services.approval.domain import people
 from services.approval.domain.people import Member
 from services.approval.domain.tenants import Limits, Tenant, change_settings, evolve, register
 from services.approval.parts import SERVICE
+from services.approval.recording import drafted
 from services.approval.store import members, tenants
 from shared.database.faults import TRANSIENT
 from shared.database.outbox import append
@@ -53,7 +54,7 @@ async def _refuse_real_ones(connection: Connection) -> None:
 
 
 async def _register(connection: Connection, services: Sequence[str]) -> list[Draft]:
-    drafts = []
+    facts = []
     missing = TENANTS.keys() - await tenants.names(connection)
     for tenant in sorted(missing):
         registered = register(tenant, TENANTS[tenant], entitled=True, services=services)
@@ -61,12 +62,12 @@ async def _register(connection: Connection, services: Sequence[str]) -> list[Dra
             connection,
             Tenant(tenant, registered.name, registered.entitled, registered.settings, registered.settings_version),
         )
-        drafts.append(_draft(registered, tenant, tenant, 1))
-    return drafts
+        facts.append(registered)
+    return await drafted(connection, facts, actor=service_actor(SERVICE))
 
 
 async def _add_people(connection: Connection, password: str) -> list[Draft]:
-    drafts = []
+    facts: list[Data] = []
     new: list[tuple[str, DemoPerson]] = []
     known: list[tuple[Member, str | None, DemoPerson]] = []
     for realm, person in everybody():
@@ -80,8 +81,8 @@ async def _add_people(connection: Connection, password: str) -> list[Draft]:
         if not is_his:
             await members.set_password(connection, member.id, await hash_password(password))
         for role in sorted(set(person.roles) - member.roles):
-            revision = await members.assign(connection, member.id, role)
-            drafts.append(_draft(people.assign(member, role, by=None), member.realm, member.id, revision))
+            await members.give(connection, member.id, role)
+            facts.append(people.assign(member, role, by=None))
     hashes = await asyncio.gather(*(hash_password(password) for _ in new))
     for (realm, person), hashed in zip(new, hashes, strict=True):
         member = Member(
@@ -94,10 +95,9 @@ async def _add_people(connection: Connection, password: str) -> list[Draft]:
             job_title=person.job_title,
             country=person.country,
         )
-        facts = people.add(member, by=None)
-        await members.add(connection, member, password_hash=hashed, revision=len(facts))
-        drafts += [_draft(fact, realm, member.id, revision) for revision, fact in enumerate(facts, 1)]
-    return drafts
+        await members.add(connection, member, password_hash=hashed)
+        facts += people.add(member, by=None)
+    return await drafted(connection, facts, actor=service_actor(SERVICE))
 
 
 async def _switch_on(connection: Connection, settings: Settings) -> list[Draft]:
@@ -115,13 +115,9 @@ async def _switch_on(connection: Connection, settings: Settings) -> list[Draft]:
         facts = change_settings(tenant, wanted, version=tenant.version, by=by, limits=limits)
         for fact in facts:
             tenant = evolve(tenant, fact)
-            revision = await tenants.put(connection, tenant, changes=1)
-            drafts.append(_draft(fact, name, name, revision, Actor(by.id, "member")))
+        await tenants.put(connection, tenant)
+        drafts += await drafted(connection, facts, actor=Actor(by.id, "member"))
     return drafts
-
-
-def _draft(fact: Data, realm: str, subject: str, revision: int, actor: Actor | None = None) -> Draft:
-    return Draft(fact, tenant=realm, subject=subject, actor=actor or service_actor(SERVICE), revision=revision)
 
 
 def demo_check(pool: Pool) -> Check:

@@ -42,9 +42,14 @@ def _subject(fact: Data) -> tuple[str, str, str]:
 
 async def record(connection: Connection, facts: Sequence[Data], *, actor: Actor, now: datetime) -> None:
     """Write facts into the outbox, in their order. The last thing that a transaction does; their subjects are stored by then."""
+    await append(connection, SERVICE, await drafted(connection, facts, actor=actor), now=now)
+
+
+async def drafted(connection: Connection, facts: Sequence[Data], *, actor: Actor) -> list[Draft]:
+    """Give facts the next revisions of their subjects, which are stored by now."""
     drafts = []
     for fact in facts:
         realm, subject, table = _subject(fact)
         revision = None if KIND_OF[type(fact)].adds else await connection.fetchval(_REVISE[table], subject)
         drafts.append(Draft(fact, tenant=realm, subject=subject, actor=actor, revision=revision))
-    await append(connection, SERVICE, drafts, now=now)
+    return drafts

@@ -49,7 +49,7 @@ class AddMember(Action):
 
     async def perform(self, work: Work) -> Done:
         member = await self._new(work)
-        await members.add(work.connection, member, password_hash=None, revision=0)
+        await members.add(work.connection, member, password_hash=None)
         added, *assigned = people.add(member, by=work.by.person)
         work.say(*(fact.model_copy(update={"change_id": work.change_id}) for fact in (added, *assigned)))
         await invite(work.connection, work.parts.settings, member.id, "welcome", self.language, work.now)

@@ -46,7 +46,7 @@ class ChangeSettings(Action):
         for fact in facts:
             tenant = domain.evolve(tenant, fact)
         if facts:
-            await tenants.put(work.connection, tenant, changes=0)
+            await tenants.put(work.connection, tenant)
             work.say(*facts)
         return Done(tenant.settings.model_dump() | {"version": tenant.version})
 

@@ -46,7 +46,7 @@ class RegisterTenant(_ByOperator):
         by = work.by.person
         fact = register(self.id, self.name, entitled=self.entitled, services=list(work.parts.offered))
         tenant = Tenant(self.id, fact.name, fact.entitled, fact.settings, fact.settings_version)
-        await tenants.add(work.connection, tenant, revision=0)
+        await tenants.add(work.connection, tenant)
         admin = Member(
             id=self.admin_id,
             realm=self.id,
@@ -54,7 +54,7 @@ class RegisterTenant(_ByOperator):
             name=self.admin_name,
             roles=frozenset({"global_admin"}),
         )
-        await members.add(work.connection, admin, password_hash=None, revision=0)
+        await members.add(work.connection, admin, password_hash=None)
         work.say(fact.model_copy(update={"by": by}), *people.add(admin, by=by))
         await invite(work.connection, work.parts.settings, admin.id, "welcome", self.language, work.now)
         return Done(shown(tenant), 201)
@@ -72,7 +72,7 @@ class SetEntitlement(_ByOperator):
         assert tenant is not None, "it is done under the tenant's lock"
         if tenant.entitled != self.entitled:
             tenant = replace(tenant, entitled=self.entitled)
-            await tenants.put(work.connection, tenant, changes=0)
+            await tenants.put(work.connection, tenant)
             work.say(EntitlementChanged(tenant=tenant.tenant, entitled=self.entitled, by=work.by.person))
         return Done(shown(tenant))
 

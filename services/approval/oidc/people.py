@@ -113,7 +113,7 @@ async def _new(connection: Connection, issuer: Issuer, claims: Mapping[str, Any]
             "or have a global_admin remove that member first.",
         )
     member = Member(id=new_id(), realm=issuer.tenant, email=email, name=name, roles=frozenset())
-    await members.add(connection, member, password_hash=None, revision=0)
+    await members.add(connection, member, password_hash=None)
     return member
 
 

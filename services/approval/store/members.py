@@ -67,11 +67,11 @@ async def set_password(connection: Connection, member_id: str, password_hash: st
     await connection.execute("UPDATE members SET password_hash = $2 WHERE id = $1", member_id, password_hash)
 
 
-async def add(connection: Connection, member: Member, *, password_hash: str | None, revision: int) -> None:
-    """Store somebody new with his roles. Raises asyncpg's UniqueViolationError where the address is taken."""
+async def add(connection: Connection, member: Member, *, password_hash: str | None) -> None:
+    """Store somebody new with his roles, at revision 0. Raises asyncpg's UniqueViolationError where the address is taken."""
     await connection.execute(
         """INSERT INTO members (id, realm, email, name, employer, job_title, country, password_hash, revision)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)""",
         member.id,
         member.realm,
         member.email,
@@ -80,19 +80,9 @@ async def add(connection: Connection, member: Member, *, password_hash: str | No
         member.job_title,
         member.country,
         password_hash,
-        revision,
     )
     for role in sorted(member.roles):
         await give(connection, member.id, role)
-
-
-async def assign(connection: Connection, member_id: str, role: str) -> int:
-    """Give somebody a role, and return the revision that this makes."""
-    revision: int = await connection.fetchval(
-        "UPDATE members SET revision = revision + 1 WHERE id = $1 RETURNING revision", member_id
-    )
-    await give(connection, member_id, role)
-    return revision
 
 
 async def given(connection: Connection, member_id: str) -> frozenset[str]:

@@ -23,32 +23,28 @@ async def hold(connection: Connection, tenant: str, lock: Literal["SHARE", "UPDA
     return None if row is None else _tenant(row)
 
 
-async def add(connection: Connection, tenant: Tenant, *, revision: int = 1) -> None:
-    """Store a new tenant. Where its registration is recorded later in the transaction, that makes the revision 1 of 0."""
+async def add(connection: Connection, tenant: Tenant) -> None:
+    """Store a new tenant, at revision 0: what is recorded of it makes the next."""
     await connection.execute(
         """INSERT INTO tenants (tenant, name, entitled, settings, settings_version, revision)
-           VALUES ($1, $2, $3, $4, $5, $6)""",
+           VALUES ($1, $2, $3, $4, $5, 0)""",
         tenant.tenant,
         tenant.name,
         tenant.entitled,
         tenant.settings.model_dump_json(),
         tenant.version,
-        revision,
     )
 
 
-async def put(connection: Connection, tenant: Tenant, *, changes: int) -> int:
-    """Store a tenant that is held for UPDATE, and return its revision after so many more changes."""
-    revision: int = await connection.fetchval(
-        """UPDATE tenants SET entitled = $2, settings = $3, settings_version = $4, revision = revision + $5
-           WHERE tenant = $1 RETURNING revision""",
+async def put(connection: Connection, tenant: Tenant) -> None:
+    """Store a tenant that is held for UPDATE."""
+    await connection.execute(
+        "UPDATE tenants SET entitled = $2, settings = $3, settings_version = $4 WHERE tenant = $1",
         tenant.tenant,
         tenant.entitled,
         tenant.settings.model_dump_json(),
         tenant.version,
-        changes,
     )
-    return revision
 
 
 async def listed(connection: Connection, *, after: str | None, limit: int) -> list[Tenant]:

@@ -249,7 +249,7 @@ async def test_nobody_decides_on_his_own_request_from_the_customers_side_either(
         id=new_id(), realm="contoso", email=eve.email, name="Eve Engel", roles=frozenset({"lockbox_approver"})
     )
     async with transaction(approval.pool) as connection:
-        await members.add(connection, twin, password_hash=None, revision=1)
+        await members.add(connection, twin, password_hash=None)
     try:
         own = await approval.passed_on(engineer=Engineer(id=eve.id, email=eve.email.upper(), name=eve.name))
         approval.tokens["eve@contoso"] = await approval.new_token(twin)
