@@ -8,6 +8,8 @@ import pytest
 
 from tests.integration.approval.system import Approval, approval_on
 from tests.integration.notifier.catching import Catcher, catching
+from tests.oidc_provider.provider import Provider
+from tests.oidc_provider.world import real_issuer
 from tests.servers import Databases, PostgresServer
 
 
@@ -37,3 +39,10 @@ async def fresh(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFacto
 async def catcher() -> AsyncIterator[Catcher]:
     async with catching() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def provider(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Provider]:
+    """The certified provider from npm, started for one file."""
+    async with real_issuer(tmp_path_factory.mktemp("provider")) as started:
+        yield started

@@ -16,7 +16,6 @@ from tests.oidc_provider.world import (
     approve,
     call,
     me,
-    real_issuer,
     said_on,
     service,
     trusted,
@@ -28,12 +27,6 @@ from tests.servers import PostgresServer
 async def approval(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Approval]:
     async with service(postgres, tmp_path_factory.mktemp("approval")) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-async def provider(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Provider]:
-    async with real_issuer(tmp_path_factory.mktemp("provider")) as started:
-        yield started
 
 
 async def test_somebody_new_becomes_a_member_with_the_roles_of_his_groups_and_decides(

@@ -11,7 +11,6 @@ from tests.integration.approval.system import Approval
 from tests.oidc_provider.provider import CALLBACK, PORTAL, Browser, Provider, signing_keys
 from tests.oidc_provider.world import (
     me,
-    real_issuer,
     said_on,
     service,
     trusted,
@@ -23,12 +22,6 @@ from tests.servers import PostgresServer
 async def approval(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Approval]:
     async with service(postgres, tmp_path_factory.mktemp("approval")) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-async def provider(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Provider]:
-    async with real_issuer(tmp_path_factory.mktemp("provider")) as started:
-        yield started
 
 
 async def test_keys_that_were_rotated_are_found(approval: Approval, provider: Provider) -> None:

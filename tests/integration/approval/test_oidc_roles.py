@@ -14,7 +14,6 @@ from tests.oidc_provider.world import (
     call,
     five_minutes_later,
     me,
-    real_issuer,
     said_on,
     service,
     trusted,
@@ -26,12 +25,6 @@ from tests.servers import PostgresServer
 async def approval(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Approval]:
     async with service(postgres, tmp_path_factory.mktemp("approval")) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-async def provider(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Provider]:
-    async with real_issuer(tmp_path_factory.mktemp("provider")) as started:
-        yield started
 
 
 async def test_a_group_that_was_taken_is_gone_with_the_next_word_of_the_issuer(

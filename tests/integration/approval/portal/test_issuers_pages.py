@@ -22,7 +22,7 @@ from tests.integration.approval.portal.browsing import form_to, forms_of, text_o
 from tests.integration.approval.rules import require
 from tests.integration.approval.system import Approval
 from tests.oidc_provider.provider import Provider
-from tests.oidc_provider.world import real_issuer, service
+from tests.oidc_provider.world import service
 from tests.servers import PostgresServer
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -33,12 +33,6 @@ SECRET = "the-secret-of-the-issuer"
 async def approval(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Approval]:
     async with service(postgres, tmp_path_factory.mktemp("approval")) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-async def provider(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Provider]:
-    async with real_issuer(tmp_path_factory.mktemp("provider")) as started:
-        yield started
 
 
 def typed(**changes: Any) -> dict[str, Any]:
