@@ -11,6 +11,7 @@ from tests.integration.approval.system import Approval
 from tests.oidc_provider.provider import CALLBACK, PORTAL, Browser, Provider, signing_keys
 from tests.oidc_provider.world import (
     me,
+    real_issuer,
     said_on,
     service,
     trusted,
